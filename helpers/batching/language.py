@@ -1,0 +1,143 @@
+"""How does plain text become BERT's two pretraining tasks?
+
+*Masked language modelling* hides some word pieces and asks for them; *next-sentence prediction* asks whether the second
+of two sentences follows the first in its document. Both follow Devlin et al. 2019, section 3.1 and appendix A.1, and
+their ``create_pretraining_data.py``. Use them in this order::
+
+    pairs = sentence_pairs(split, seed=0)
+    encoded = encode(pairs, tokenizer)
+    batches = loader(encoded, tokenizer, 64, shuffle=True, collate=PretrainingBatches(tokenizer))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100  # the label that every loss of transformers leaves out
+NEXT_SENTENCE_LABELS = ("next", "random")
+
+
+def mask_tokens(
+    input_ids: torch.Tensor,
+    tokenizer: PreTrainedTokenizerBase,
+    probability: float = 0.15,
+    generator: torch.Generator | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hide word pieces for masked language modelling.
+
+    In each sequence ``probability`` of the pieces are chosen, rounded, at least one. Of those, 80 % become ``[MASK]``,
+    10 % a random piece, and 10 % stay: at test time there is no ``[MASK]``, so the model may not rely on it. Special
+    tokens (``[CLS]``, ``[SEP]``, ``[PAD]``, …) are never chosen and never put in.
+
+    Args:
+        input_ids: shape (batch, length); not changed.
+        probability: share of the pieces to predict, above 0 and at most 1.
+        generator: decides what is chosen; by default PyTorch's own.
+
+    Returns the ids with the holes and the labels, both of shape (batch, length); labels are the original ids at the
+    chosen places and -100 elsewhere.
+    """
+    if not 0 < probability <= 1:
+        raise ValueError(f"probability must be above 0 and at most 1, got {probability}.")
+    special = torch.tensor(tokenizer.all_special_ids)
+    maskable = ~torch.isin(input_ids, special)
+    count = maskable.sum(1)
+    wanted = (probability * count).round().clamp(min=1).minimum(count)
+    # Every place draws a lot; special tokens draw the last ones. The lowest `wanted` of each row are chosen.
+    lots = torch.rand(input_ids.shape, generator=generator).masked_fill(~maskable, 2.0)
+    chosen = lots.argsort(1).argsort(1) < wanted[:, None]
+    labels = input_ids.masked_fill(~chosen, IGNORED)
+
+    pieces = torch.arange(len(tokenizer))
+    pieces = pieces[~torch.isin(pieces, special)]
+    random = pieces[torch.randint(len(pieces), input_ids.shape, generator=generator)]
+    fate = torch.rand(input_ids.shape, generator=generator)
+    hidden = input_ids.masked_fill(chosen & (fate < 0.8), tokenizer.mask_token_id)
+    hidden = torch.where(chosen & (fate >= 0.9), random, hidden)
+    return hidden, labels
+
+
+class MaskedLanguageModeling:
+    """Collator: pads encoded texts to a batch and hides word pieces (see :func:`mask_tokens`).
+
+    Batches have ``input_ids``, ``token_type_ids``, ``attention_mask`` and ``labels``, each of shape (batch, longest).
+    Every call masks anew, in an order that ``seed`` alone decides; two collators with one seed give the same batches.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, probability: float = 0.15, seed: int = 0) -> None:
+        self.tokenizer = tokenizer
+        self.probability = probability
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        names = [name for name in self.tokenizer.model_input_names if name in rows[0]]
+        inputs = [{name: row[name] for name in names} for row in rows]
+        batch = dict(self.tokenizer.pad(inputs, return_tensors="pt"))
+        batch["input_ids"], batch["labels"] = mask_tokens(
+            batch["input_ids"], self.tokenizer, self.probability, self.generator
+        )
+        return batch
+
+
+class PretrainingBatches(MaskedLanguageModeling):
+    """Collator for ``BertForPreTraining``: masks encoded sentence pairs and adds ``next_sentence_label``, shape (batch,)."""
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        return super().__call__(rows) | {"next_sentence_label": torch.tensor([row["labels"] for row in rows])}
+
+
+def sentence_pairs(split: Dataset, seed: int = 0) -> Dataset:
+    """Pairs for next-sentence prediction: half of them consecutive, half of them not.
+
+    Args:
+        split: one sentence a row in ``text``, the name of its ``document``; the sentences of a document in order.
+        seed: decides which pairs are real and who is paired with whom; a new seed for every epoch.
+
+    Every sentence that has a successor in its document becomes ``sentence1`` once. In half of the pairs ``sentence2``
+    is that successor (label 0, ``"next"``), in the other half a sentence of another document (label 1, ``"random"``),
+    as in ``BertForPreTraining``. Random sentences are successors of something too: a document's first sentence reads
+    differently, and would give the label away.
+
+    Returns ``sentence1``, ``sentence2`` and ``label``. Raises ``ValueError`` where no other document has a sentence to
+    pair one with.
+    """
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    texts, documents = split["text"][:], split["document"][:]
+    firsts = [row for row in range(len(texts) - 1) if documents[row] == documents[row + 1]]
+    generator = torch.Generator().manual_seed(seed)
+    random = torch.randperm(len(firsts), generator=generator) < len(firsts) // 2
+
+    def stranger(row: int) -> int:
+        """A sentence that succeeds another one, in another document, and does not read the same as row's successor."""
+
+        def fits(other: int) -> bool:
+            return documents[other] != documents[row] and texts[other + 1] != texts[row + 1]
+
+        for draw in torch.randint(len(firsts), (20,), generator=generator).tolist():
+            if fits(firsts[draw]):
+                return firsts[draw] + 1
+        others = [other for other in firsts if fits(other)]
+        if not others:
+            raise ValueError(
+                f"Document {documents[row]!r} has no other to be paired with: sentence pairs need at least two "
+                "different documents of two sentences or more."
+            )
+        return others[int(torch.randint(len(others), (), generator=generator))] + 1
+
+    seconds = [stranger(row) if r else row + 1 for row, r in zip(firsts, random.tolist(), strict=True)]
+    features = Features(
+        sentence1=Value("string"), sentence2=Value("string"), label=ClassLabel(names=list(NEXT_SENTENCE_LABELS))
+    )
+    columns = {
+        "sentence1": [texts[row] for row in firsts],
+        "sentence2": [texts[row] for row in seconds],
+        "label": random.long().tolist(),
+    }
+    return Dataset.from_dict(columns, features=features)

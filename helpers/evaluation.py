@@ -1,0 +1,144 @@
+"""How good, and how sure?
+
+A score from a test set is an estimate. ``interval`` says how far another test set of the same size could have moved
+it, ``difference`` whether two models that were tested on the same examples really differ, and the baselines what the
+score is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from helpers import runtime
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+
+
+class Predictions(NamedTuple):
+    """Logits of shape (examples, outputs) and labels of shape (examples,), in the order of the loader."""
+
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The class with the highest logit, per example."""
+        return self.logits.argmax(-1)
+
+
+class Interval(NamedTuple):
+    """An estimate and the ends of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, loader: DataLoader) -> Predictions:
+    """Run the model over all batches in eval mode and collect logits (float32) and labels.
+
+    Leaves the model in the mode in which it came. Batches without labels give an empty label array.
+    """
+    device, was_training = runtime.device(), model.training
+    model.to(device).eval()
+    logits, labels = [], []
+    for batch in loader:
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        labels.append(batch.pop("labels", torch.empty(0)).cpu().numpy())
+        with runtime.autocast():
+            logits.append(model(**batch).logits.float().cpu().numpy())
+    model.train(was_training)
+    return Predictions(np.concatenate(logits), np.concatenate(labels))
+
+
+def evaluate(model: nn.Module, loader: DataLoader, metrics: Metrics | None = None) -> dict[str, float]:
+    """Metrics of the model on the batches of ``loader``; by default :func:`accuracy`.
+
+    Raises ``ValueError`` for batches without labels.
+    """
+    predictions = predict(model, loader)
+    if len(predictions.labels) == 0:
+        raise ValueError("The batches have no labels to compare with. Did the split have a 'label' column?")
+    return (metrics or accuracy)(*predictions)
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Share of examples whose highest logit is the right class."""
+    return {"accuracy": float((logits.argmax(-1) == labels).mean())}
+
+
+def interval(
+    values: Sequence[float] | np.ndarray, confidence: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Interval:
+    """Bootstrap interval of a mean: resample the examples with replacement and look at the means that come out.
+
+    Args:
+        values: one value an example; for an accuracy, 1 where the answer was right and 0 where it was wrong.
+
+    Percentile method (Efron & Tibshirani 1993, chapter 13). Raises ``ValueError`` without values.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.size == 0:
+        raise ValueError("No values: an interval needs at least one example.")
+    picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def difference(first: np.ndarray, second: np.ndarray, **options: float) -> Interval:
+    """Interval of ``second - first`` where both were measured on the same examples, in the same order.
+
+    Pairing takes out what is hard or easy for both, so it sees smaller differences than two separate intervals do.
+    The models differ beyond chance where the interval does not contain 0. Takes the options of :func:`interval`.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape:
+        raise ValueError(f"Both must be measured on the same examples; got {len(first)} and {len(second)}.")
+    return interval(second - first, **options)
+
+
+def majority(train: Dataset, test: Dataset) -> np.ndarray:
+    """The baseline that always says the commonest training label: predicted class ids for ``test``."""
+    return np.full(len(test), np.bincount(train["label"][:]).argmax())
+
+
+def tfidf(train: Dataset, test: Dataset, strength: float = 10.0, *, balanced: bool = False) -> np.ndarray:
+    """The baseline without a neural network: TF-IDF of words and word pairs, logistic regression.
+
+    Args:
+        strength: inverse regularisation (``C`` of scikit-learn).
+        balanced: weigh rare classes up, for imbalanced data.
+
+    A sentence pair becomes the difference and the product of its two vectors. Returns predicted class ids for ``test``.
+    """
+    import scipy.sparse
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    columns = ["text"] if "text" in train.column_names else ["sentence1", "sentence2"]
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
+    vectorizer.fit([text for column in columns for text in train[column]])
+
+    def vectors(split: Dataset) -> scipy.sparse.csr_matrix:
+        if len(columns) == 1:
+            return vectorizer.transform(split["text"])
+        first, second = (vectorizer.transform(split[column]) for column in columns)
+        product = first.multiply(second)
+        return scipy.sparse.hstack([abs(first - second), product, product.sum(axis=1)]).tocsr()
+
+    classifier = LogisticRegression(C=strength, max_iter=2000, class_weight="balanced" if balanced else None)
+    return classifier.fit(vectors(train), train["label"][:]).predict(vectors(test))
