@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from helpers.evaluation import Interval
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -125,13 +127,23 @@ def confusion(axes: Axes, truth: np.ndarray, predicted: np.ndarray, labels: Sequ
             axes.text(column, row, counts[row, column], ha="center", va="center", color="#D55E00", fontsize=7)
 
 
-def bars(axes: Axes, values: Mapping[str, float], *, colours: Sequence[str] = COLOURS[:1], form: str = ".2f") -> None:
-    """Horizontal bars with the value written at the end of each, first on top."""
-    values = dict(values)
-    names = list(values)
-    drawn = axes.barh(names, list(values.values()), color=[colours[i % len(colours)] for i in range(len(names))])
-    axes.bar_label(drawn, labels=[format(value, form) for value in values.values()], padding=4)
+def bars(
+    axes: Axes,
+    values: Mapping[str, float | Interval],
+    *,
+    colours: Sequence[str] = COLOURS[:1],
+    form: str = ".2f",
+) -> None:
+    """Horizontal bars, first on top, with the value written behind each; an ``Interval`` is drawn as a line."""
+    for place, (name, value) in enumerate(values.items()):
+        estimate, low, high = value if isinstance(value, Interval) else (value, value, value)
+        axes.barh(name, estimate, color=colours[place % len(colours)])
+        axes.plot([low, high], [place, place], color="black", linewidth=1.2)
+        axes.annotate(
+            format(estimate, form), (high, place), xytext=(5, 0), textcoords="offset points", va="center", clip_on=False
+        )
     axes.invert_yaxis()
+    axes.set_xlim(left=0)
     axes.grid(False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)

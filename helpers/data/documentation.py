@@ -131,7 +131,8 @@ def _harvest() -> Documents:
     """Harvest all libraries, ``PROCESSES`` at a time, and drop what one has copied from another."""
     libraries = versions()
     # Those with the most source first, so that no process is left alone with one of them at the end.
-    order = sorted(libraries, key=lambda library: library not in ("torch", "transformers", "stdlib", "scipy", "sympy"))
+    first = ("transformers", "torch", "stdlib", "sympy", "scipy")
+    order = sorted(libraries, key=lambda library: first.index(library) if library in first else len(first))
     with ThreadPoolExecutor(PROCESSES) as pool:
         found = dict(zip(order, pool.map(_harvest_apart, order), strict=True))
     seen: set[str] = set()
