@@ -19,12 +19,29 @@ from helpers import runtime
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from transformers.utils import ModelOutput
 
 Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
+IGNORED = -100  # the label that the losses of transformers leave out, and so does accuracy
+PADDED_LOGIT = -1e4  # where there was nothing to score; finite, so that no softmax divides zero by zero
+
 
 class Predictions(NamedTuple):
-    """Logits of shape (examples, outputs) and labels of shape (examples,), in the order of the loader."""
+    """Logits and labels, in the order of the loader.
+
+    ========================  ===========================  ==================
+    head                      logits                       labels
+    ========================  ===========================  ==================
+    classification            (examples, outputs)          (examples,)
+    multiple choice           (examples, choices)          (examples,)
+    token classification      (examples, longest, labels)  (examples, longest)
+    question answering        (examples, 2, longest)       (examples, 2)
+    ========================  ===========================  ==================
+
+    ``longest`` is the width of the widest batch. Narrower ones are filled up: logits with ``PADDED_LOGIT``, which is
+    below any real one, labels with ``IGNORED``. In question answering the 2 are start and end.
+    """
 
     logits: np.ndarray
     labels: np.ndarray
@@ -48,20 +65,48 @@ class Interval(NamedTuple):
 
 @torch.inference_mode()
 def predict(model: nn.Module, loader: DataLoader) -> Predictions:
-    """Run the model over all batches in eval mode and collect logits (float32) and labels.
+    """Run the model over all batches in eval mode and collect logits (float32) and labels; see :class:`Predictions`.
 
-    Leaves the model in the mode in which it came. Batches without labels give an empty label array.
+    Labels are a batch's ``labels``, or its ``start_positions`` and ``end_positions``; batches without either give an
+    empty label array. Leaves the model in the mode in which it came.
     """
     device, was_training = runtime.device(), model.training
     model.to(device).eval()
     logits, labels = [], []
     for batch in loader:
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        labels.append(batch.pop("labels", torch.empty(0)).cpu().numpy())
+        labels.append(_labels(batch).cpu().numpy())
         with runtime.autocast():
-            logits.append(model(**batch).logits.float().cpu().numpy())
+            output = model(**batch)
+        logits.append(_logits(output).float().cpu().numpy())
     model.train(was_training)
-    return Predictions(np.concatenate(logits), np.concatenate(labels))
+    return Predictions(_concatenate(logits, PADDED_LOGIT), _concatenate(labels, IGNORED))
+
+
+def _labels(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Take the labels out of a batch, so that the model computes no loss."""
+    if "start_positions" in batch:
+        return torch.stack([batch.pop("start_positions"), batch.pop("end_positions")], dim=1)
+    return batch.pop("labels", torch.empty(0))
+
+
+def _logits(output: ModelOutput) -> torch.Tensor:
+    return torch.stack([output.start_logits, output.end_logits], dim=1) if "start_logits" in output else output.logits
+
+
+def _concatenate(batches: list[np.ndarray], fill: float) -> np.ndarray:
+    """Join arrays along their first axis, filling every other axis up to the widest of them."""
+    widest = [max(widths) for widths in zip(*(batch.shape[1:] for batch in batches), strict=True)]
+    return np.concatenate(
+        [
+            np.pad(
+                batch,
+                [(0, 0), *((0, wide - width) for wide, width in zip(widest, batch.shape[1:], strict=True))],
+                constant_values=fill,
+            )
+            for batch in batches
+        ]
+    )
 
 
 def evaluate(model: nn.Module, loader: DataLoader, metrics: Metrics | None = None) -> dict[str, float]:
@@ -76,17 +121,23 @@ def evaluate(model: nn.Module, loader: DataLoader, metrics: Metrics | None = Non
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Share of examples whose highest logit is the right class."""
-    return {"accuracy": float((logits.argmax(-1) == labels).mean())}
+    """Share of labels that have the highest logit; labels that are ``IGNORED`` do not count."""
+    return {"accuracy": float((logits.argmax(-1) == labels)[labels != IGNORED].mean())}
 
 
 def interval(
-    values: Sequence[float] | np.ndarray, confidence: float = 0.95, draws: int = 2000, seed: int = 0
+    values: Sequence[float] | np.ndarray,
+    confidence: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+    score: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Interval:
     """Bootstrap interval of a mean: resample the examples with replacement and look at the means that come out.
 
     Args:
         values: one value an example; for an accuracy, 1 where the answer was right and 0 where it was wrong.
+        score: for a score that is no mean, such as F1: computes it from means. ``values`` then has several columns,
+            such as counts, and ``score`` turns their means, shape (…, columns), into scores of shape (…).
 
     Percentile method (Efron & Tibshirani 1993, chapter 13). Raises ``ValueError`` without values.
     """
@@ -95,11 +146,18 @@ def interval(
         raise ValueError("No values: an interval needs at least one example.")
     picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
-    return Interval(float(values.mean()), float(low), float(high))
+    score = score or (lambda means: means)
+    low, high = np.quantile(score(values[picks].mean(axis=1)), [tail, 1 - tail])
+    return Interval(float(score(values.mean(axis=0))), float(low), float(high))
 
 
-def difference(first: np.ndarray, second: np.ndarray, **options: float) -> Interval:
+def difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    score: Callable[[np.ndarray], np.ndarray] | None = None,
+    **options: float,
+) -> Interval:
     """Interval of ``second - first`` where both were measured on the same examples, in the same order.
 
     Pairing takes out what is hard or easy for both, so it sees smaller differences than two separate intervals do.
@@ -108,7 +166,10 @@ def difference(first: np.ndarray, second: np.ndarray, **options: float) -> Inter
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:
         raise ValueError(f"Both must be measured on the same examples; got {len(first)} and {len(second)}.")
-    return interval(second - first, **options)
+    if score is None:
+        return interval(second - first, **options)
+    both = np.stack([first, second], axis=1)
+    return interval(both, score=lambda means: score(means[..., 1, :]) - score(means[..., 0, :]), **options)
 
 
 def majority(train: Dataset, test: Dataset) -> np.ndarray:

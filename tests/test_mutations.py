@@ -6,6 +6,7 @@ add one: name what is broken, quote the code that is right and the code that is 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("helpers", "tests", "tools", "book", "conftest.py", "pyproject.toml")
@@ -40,13 +43,13 @@ MUTATIONS = {
         "helpers/training.py",
         right="loss = model(**batch).loss",
         wrong='loss = model(**batch | {"attention_mask": None}).loss',
-        noticed_by="tests/test_training.py::test_fit_equals_a_bare_loop",
+        noticed_by="tests/test_padding.py::test_the_loss_in_training_does_not_depend_on_the_padding",
     ),
     "mask ignored in prediction": Mutation(
         "helpers/evaluation.py",
-        right="logits.append(model(**batch).logits",
-        wrong='logits.append(model(**batch | {"attention_mask": None}).logits',
-        noticed_by="tests/test_evaluation.py::test_predict_keeps_order_and_mode",
+        right="output = model(**batch)\n",
+        wrong='output = model(**batch | {"attention_mask": None})\n',
+        noticed_by="tests/test_padding.py::test_predictions_do_not_depend_on_the_padding",
     ),
     "bias correction off": Mutation(
         "helpers/optimizers.py",
@@ -78,6 +81,34 @@ MUTATIONS = {
 }
 
 
+# Loading the libraries takes longer than any of these tests, so one process loads them and forks for every copy. It
+# reads pairs of a folder and pytest's arguments, and answers with pytest's exit codes.
+RUN_ALL = """
+import gc, json, os, sys
+import accelerate, datasets, hypothesis, nbval.plugin, sklearn.metrics, transformers.models.bert.modeling_bert
+import pytest
+from transformers import Trainer
+
+gc.freeze()
+codes = []
+for folder, arguments in json.load(sys.stdin):
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        os.environ["PYTHONPATH"] = folder
+        sys.path.insert(0, folder)
+        with open("report.txt", "w") as report:
+            os.dup2(report.fileno(), 1)
+            os.dup2(report.fileno(), 2)
+            code = pytest.main(arguments)
+            sys.stdout.flush()
+            os._exit(code)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(codes))
+"""
+UNBROKEN = "nothing"
+
+
 def copy_of_the_project(folder: Path) -> Path:
     """Code, tests and notebooks, without anything that was built or compiled."""
     ignore = shutil.ignore_patterns("__pycache__", "_build", ".ipynb_checkpoints")
@@ -89,28 +120,46 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
-def run_pytest(project: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Run tests or notebooks of a copy on the ``helpers`` of that copy, up to the first failure."""
+def arguments(*tests: str) -> list[str]:
+    """What pytest needs to run these tests and notebooks, up to the first failure."""
+    notebooks = any(test.endswith(".ipynb") for test in tests)
+    nbval = ["--nbval", "--nbval-kernel-name", "helpers-cpu"] if notebooks else []
+    return ["-x", "-q", "-p", "no:cacheprovider", *nbval, *tests]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """pytest's exit code and report, for every mutation and for the unbroken project."""
+    runs = {UNBROKEN: arguments(*sorted({mutation.noticed_by for mutation in MUTATIONS.values()}))}
+    runs |= {name: arguments(mutation.noticed_by) for name, mutation in MUTATIONS.items()}
+    folders = {name: copy_of_the_project(tmp_path_factory.mktemp("project")) for name in runs}
+    for name, mutation in MUTATIONS.items():
+        path = folders[name] / mutation.file
+        source = path.read_text(encoding="utf-8")
+        assert source.count(mutation.right) == 1, f"{name}: {mutation.file} has changed; quote the right code again"
+        path.write_text(source.replace(mutation.right, mutation.wrong), encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    environment |= {"PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    if any(test.endswith(".ipynb") for test in tests):
-        command += ["--nbval", "--nbval-kernel-name", "helpers-cpu"]
-    return subprocess.run([*command, *tests], env=environment, cwd=project, capture_output=True, text=True, timeout=600)
+    run = subprocess.run(
+        [sys.executable, "-c", RUN_ALL],
+        input=json.dumps([(str(folders[name]), runs[name]) for name in runs]),
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path_factory.mktemp("empty"),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    codes = json.loads(run.stdout.splitlines()[-1])
+    reports = [(folder / "report.txt").read_text() for folder in folders.values()]
+    return dict(zip(runs, zip(codes, reports, strict=True), strict=True))
 
 
-def test_the_unbroken_copy_is_green(tmp_path: Path):
-    run = run_pytest(copy_of_the_project(tmp_path), *{mutation.noticed_by for mutation in MUTATIONS.values()})
-    assert run.returncode == pytest.ExitCode.OK, run.stdout + run.stderr
+def test_the_unbroken_copy_is_green(outcomes: dict[str, tuple[int, str]]):
+    code, report = outcomes[UNBROKEN]
+    assert code == pytest.ExitCode.OK, report
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_broken_helpers_turn_the_suite_red(name: str, tmp_path: Path):
-    mutation = MUTATIONS[name]
-    path = copy_of_the_project(tmp_path) / mutation.file
-    source = path.read_text(encoding="utf-8")
-    assert source.count(mutation.right) == 1, f"{mutation.file} has changed: quote the code that is right again"
-    path.write_text(source.replace(mutation.right, mutation.wrong), encoding="utf-8")
-    run = run_pytest(tmp_path, mutation.noticed_by)
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
-    assert "1 failed" in run.stdout, run.stdout
+def test_broken_helpers_turn_the_suite_red(name: str, outcomes: dict[str, tuple[int, str]]):
+    code, report = outcomes[name]
+    assert code == pytest.ExitCode.TESTS_FAILED, report
+    assert "1 failed" in report, report

@@ -137,7 +137,8 @@ def test_time_and_memory_of_green_notebooks_are_recorded(regression: dict[str, d
 
 def test_an_unknown_kernel_is_one_clear_line():
     option = SimpleNamespace(nbval=True, nbval_kernel_name="helpers-tpu", nbval_kernel_startup_timeout=60)
-    with pytest.raises(pytest.UsageError, match="no kernel 'helpers-tpu' here; python -m tools.kernels install"):
+    option.nbval_cell_timeout = 2000
+    with pytest.raises(pytest.UsageError, match=r"no kernel 'helpers-tpu' here; python -m tools.kernels install"):
         notebook_plugin.pytest_configure(SimpleNamespace(option=option))
 
 

@@ -33,7 +33,7 @@ def mask_tokens(
 
     In each sequence ``probability`` of the pieces are chosen, rounded, at least one. Of those, 80 % become ``[MASK]``,
     10 % a random piece, and 10 % stay: at test time there is no ``[MASK]``, so the model may not rely on it. Special
-    tokens (``[CLS]``, ``[SEP]``, ``[PAD]``, …) are never chosen and never put in.
+    tokens (``[CLS]``, ``[SEP]``, ``[PAD]``, ``[UNK]``, ``[MASK]``) are never chosen and never drawn as random pieces.
 
     Args:
         input_ids: shape (batch, length); not changed.
@@ -86,7 +86,7 @@ class MaskedLanguageModeling:
 
 
 class PretrainingBatches(MaskedLanguageModeling):
-    """Collator for ``BertForPreTraining``: masks encoded sentence pairs and adds ``next_sentence_label``, shape (batch,)."""
+    """Collator for ``BertForPreTraining``: masks encoded pairs and adds ``next_sentence_label`` of shape (batch,)."""
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         return super().__call__(rows) | {"next_sentence_label": torch.tensor([row["labels"] for row in rows])}

@@ -1,0 +1,61 @@
+# Fine-Tuning BERT. Every target installs what it needs into .venv by itself, and does so again only when pyproject.toml
+# or constraints.txt changes. The commands behind the targets work without make, too: the README shows them.
+
+PYTHON ?= python3
+# Notebooks tested at the same time; the cores are divided between them.
+WORKERS ?= 2
+# Notebooks for `make notebooks`; empty means all of them.
+NB ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
+
+.DEFAULT_GOAL := help
+.PHONY: help book test test-gpu test-site lab notebooks lint format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(INSTALLED) ## build the website from the stored outputs; any warning is an error
+	$(BIN)/jupyter-book build -W --keep-going -q book
+	@echo "The book: file://$(CURDIR)/_build/html/index.html"
+
+test: $(INSTALLED) ## run the unit tests and every notebook, on the CPU kernel
+	$(PYTEST) --nbval-kernel-name helpers-cpu -m "not site" tests book
+
+test-gpu: $(INSTALLED) ## run every notebook, against the same stored outputs, on the GPU kernel
+	@$(BIN)/python -m tools.kernels require-gpu
+	$(PYTEST) --nbval-kernel-name helpers-gpu book
+
+test-site: book ## open every page of the website in a headless Chromium
+	$(BIN)/pytest -m site tests
+
+lab: $(INSTALLED) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab book
+
+notebooks: $(INSTALLED) ## run all notebooks, or NB=path, and store their outputs
+	$(BIN)/python -m tools.notebooks execute $(NB)
+
+lint: $(INSTALLED) ## check code and notebooks without running them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.notebooks check
+
+format: $(INSTALLED) ## format code and notebooks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m tools.notebooks clean
+
+clean: ## remove what was built; .venv stays
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@[ -x $(BIN)/python ] || command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; Python 3.11, 3.12 or 3.13 is needed." >&2; exit 1; }
+	@if [ -x $(BIN)/python ]; then python=$(BIN)/python; else python=$(PYTHON); fi; \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	{ echo "Python 3.11, 3.12 or 3.13 is needed; $$python is `$$python -V 2>&1`. Choose another one: make PYTHON=python3.12" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	$(BIN)/python -m pip install -q -e '.[all]' -c constraints.txt
+	$(BIN)/python -m tools.kernels install
+	@touch $@

@@ -1,0 +1,1 @@
+"""The built website, opened in a real browser. ``make book`` first, then ``pytest -m site tests``."""

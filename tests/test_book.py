@@ -1,0 +1,19 @@
+"""Every chapter of the book keeps the rules of tools/hygiene.py; whether it runs is the notebook regression's part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.hygiene import problems
+from tools.notebooks import BOOK, chapters
+
+
+def test_the_book_has_chapters():
+    assert chapters()
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: str(path.relative_to(BOOK)))
+def test_chapter_is_clean(path: Path):
+    assert problems(path) == []

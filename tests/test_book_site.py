@@ -1,0 +1,132 @@
+"""What the website adds to Jupyter Book (book/_ext), on a book of one page built without the theme."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+EXTENSIONS = Path(__file__).resolve().parents[1] / "book" / "_ext"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9hAAAAAElFTkSuQmCC"
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Build ``index.md`` beside one chapter, ``chapter.ipynb``; gives the index's HTML and the warnings."""
+    pytest.importorskip("myst_nb", reason="the website's packages are not installed: pip install -e '.[book]'")
+    from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace
+
+    monkeypatch.syspath_prepend(str(EXTENSIONS))
+    source, output = tmp_path / "book", tmp_path / "_build" / "html"
+    source.mkdir()
+    nbformat.write(_chapter(), source / "chapter.ipynb")
+
+    def run(index: str) -> tuple[str, str]:
+        (source / "index.md").write_text(f"# Index\n\n{index}\n\n```{{toctree}}\nchapter\n```\n", encoding="utf-8")
+        settings = {
+            "extensions": ["myst_nb", "book_site"],
+            "html_math_renderer": "mathml",
+            "html_baseurl": "https://example.org/book/",
+            "myst_enable_extensions": ["dollarmath", "amsmath"],
+            "nb_execution_mode": "off",
+            "project": "Book",
+        }
+        warnings = io.StringIO()
+        with docutils_namespace():
+            app = Sphinx(source, None, output, tmp_path / "_doctrees", "html", settings, None, warnings, freshenv=True)
+            app.build()
+        return (output / "index.html").read_text(encoding="utf-8"), warnings.getvalue()
+
+    yield run
+    for name in [name for name in sys.modules if name.partition(".")[0] == "book_site"]:
+        del sys.modules[name]
+
+
+def _chapter() -> nbformat.NotebookNode:
+    v4 = nbformat.v4
+    claims = "✔ Water is wet   wetness=1\n✔ Ice is cold   kelvin=250\n"
+    cells = [
+        v4.new_markdown_cell("# The chapter\n\nIt has a first sentence."),
+        v4.new_code_cell("claim(...)", outputs=[v4.new_output("stream", name="stdout", text=claims)]),
+        v4.new_code_cell("print(1)", outputs=[v4.new_output("stream", name="stdout", text="1\n")]),
+        v4.new_code_cell("answer = 42", metadata={"tags": ["solution"]}),
+        v4.new_code_cell(
+            "draw()",
+            outputs=[
+                v4.new_output(
+                    "display_data", {"image/png": PIXEL}, metadata={"image/png": {"alt": "A dot in the dark."}}
+                )
+            ],
+        ),
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return v4.new_notebook(cells=cells, metadata=kernel)
+
+
+def test_solutions_are_folded_and_claims_marked(build, tmp_path):
+    _, warnings = build("")
+    page = (tmp_path / "_build" / "html" / "chapter.html").read_text(encoding="utf-8")
+    assert warnings == ""
+    folded = page[page.index("<details") : page.index("</details>")]
+    assert "Show the solution" in folded
+    assert "42" in folded
+    assert page.count("<details") == 1
+    assert page.count("stream claim") == 1  # and not the other output
+
+
+def test_a_link_to_a_page_has_a_preview(build, tmp_path):
+    build("")
+    page = (tmp_path / "_build" / "html" / "chapter.html").read_text(encoding="utf-8")
+    assert '<meta property="og:title" content="The chapter">' in page
+    assert '<meta property="og:description" content="It has a first sentence.">' in page
+    assert '<meta property="og:url" content="https://example.org/book/chapter.html">' in page
+
+
+def test_results_are_quoted_from_the_chapter(build, tmp_path):
+    page, warnings = build(
+        "```{chapter-figure} chapter\n:alt: in the dark\n```\n\n```{chapter-claims} chapter\n:containing: Ice\n```"
+    )
+    assert warnings == ""
+    assert "Ice is cold   kelvin=250" in page
+    assert "Water" not in page
+    assert 'alt="A dot in the dark."' in page
+    assert len(list((tmp_path / "_build" / "html" / "_images").glob("*.png"))) == 1
+    assert 'href="chapter.html"' in page
+
+
+@pytest.mark.parametrize(
+    ("directive", "complaint"),
+    [
+        ("```{chapter-figure} chapter\n:alt: a horse\n```", "no picture of chapter has 'a horse'"),
+        ("```{chapter-claims} chapter\n:containing: a horse\n```", "no claim of chapter contains 'a horse'"),
+        ("```{chapter-claims} elsewhere\n```", "there is no chapter elsewhere"),
+    ],
+)
+def test_a_result_that_is_gone_warns(build, directive, complaint):
+    _, warnings = build(directive)
+    assert complaint in warnings
+
+
+def test_formulas_become_mathml(build):
+    page, warnings = build(
+        r"Half is $\frac{1}{2}$."
+        "\n\n"
+        r"$$\begin{aligned} a &= b \\ c &= \hat d\end{aligned}$$ (eq-one)"
+        "\n\n{eq}`eq-one`"
+    )
+    assert warnings == ""
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>" in page
+    assert page.count("<mtr>") == 2
+    assert 'id="equation-eq-one"' in page
+    assert "(1)" in page
+    assert "tex-mml-chtml" not in page
+
+
+@pytest.mark.parametrize("formula", [r"\nosuchmacro x", r"\left( x", r"\begin{nosuch} a & b \end{nosuch}"])
+def test_a_formula_that_cannot_be_set_warns(build, formula):
+    _, warnings = build(f"$${formula}$$")
+    assert "cannot set the formula" in warnings

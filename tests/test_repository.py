@@ -1,0 +1,149 @@
+"""What is written down twice says the same: addresses, dependencies, commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools.hygiene import TAGS
+
+ROOT = Path(__file__).resolve().parent.parent
+# Where an address of a GitHub repository may hide: the site itself, raw files, Colab's and Binder's launch buttons.
+ADDRESS = re.compile(
+    r"(?:github\.com|githubusercontent\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)"
+    r"/([\w-]+)/([\w.-]*\w)"
+)
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+
+
+def texts() -> dict[str, str]:
+    """The text files of the repository, by name; generated and ignored ones left out."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so it is not known which files belong to the repository")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    found = {}
+    for name in filter(None, names):
+        content = (ROOT / name).read_bytes() if (ROOT / name).is_file() else b"\0"
+        if b"\0" not in content[:4096]:
+            found[name] = content.decode("utf-8", errors="replace")
+    return found
+
+
+def requirements() -> dict[str, Requirement]:
+    """Everything that pyproject.toml names, the extras included and the project itself left out."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    found = {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+    found.pop(canonicalize_name(project["name"]))
+    return found
+
+
+def constraints() -> list[Requirement]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def planned(target: str, program: str) -> str:
+    """The command by which `make target` runs `program`, without what only divides the work or quietens it."""
+    plan = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (command,) = (line for line in plan.splitlines() if line.startswith(f".venv/bin/{program} "))
+    return re.sub(r" -n \d+ --dist loadfile| -q", "", command)
+
+
+def test_the_repository_has_one_address():
+    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    ours = ADDRESS.search(url)
+    assert ours is not None, f"_config.yml: {url!r} is not the address of a GitHub repository"
+    owner, name = ours.groups()
+    others = {
+        f"{file}: {found[0]}"
+        for file, text in texts().items()
+        for found in ADDRESS.finditer(text)
+        if (found[1] == owner) != (found[2].removesuffix(".git") == name)
+    }
+    assert not others
+
+
+def test_the_conda_environment_lists_nothing_twice():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    named = [canonicalize_name(re.split(r"[=<>]", line)[0]) for line in conda]
+    assert sorted(named) == ["pip", "python"]
+    assert pip == {"pip": ["-c constraints.txt", "-e .[all]"]}
+
+
+def test_every_dependency_has_one_tested_version_within_its_bounds():
+    pinned = [canonicalize_name(line.name) for line in constraints()]
+    assert len(pinned) == len(set(pinned))
+    versions = {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in constraints()}
+    for name, requirement in requirements().items():
+        assert requirement.specifier.contains(versions[name]), f"{requirement} excludes the tested {versions[name]}"
+
+
+@needs_make
+def test_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    assert targets == set(phony.split())
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in listed.splitlines()} == targets
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("target", "program"), [("test", "pytest"), ("test-gpu", "pytest"), ("book", "jupyter-book"), ("lab", "jupyter")]
+)
+def test_the_readme_shows_the_command_behind_the_target(target: str, program: str):
+    readme = (ROOT / "README.md").read_text()
+    assert f"make {target}" in readme
+    assert planned(target, program) in readme
+
+
+def test_contributors_know_every_tag():
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert all(f"`{tag}`" in contributing for tag in [*TAGS, "tol-0.03"])
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    for target in ("test", "book", "test-site"):
+        assert re.search(rf"^step \w+ make {target}\b", script, re.MULTILINE)
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@needs_bash
+@pytest.mark.parametrize(("broken", "status"), [("", 0), ("test", 1), ("book", 1), ("test-site", 1)])
+def test_ci_fails_where_a_step_fails_and_shows_how_the_tests_ended(broken: str, status: int, tmp_path: Path):
+    for name in ("chromium", "chromedriver", "make"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "===== 3 passed in 0.12s ====="\n[ "$1" != "{broken or "none"}" ]\n')
+        program.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    run = subprocess.run([ROOT / ".ci" / "run"], env=environment, capture_output=True, text=True)
+    assert run.returncode == status, run.stdout + run.stderr
+    assert run.stdout.splitlines()[-1] == "===== 3 passed in 0.12s ====="
+
+
+@needs_make
+def test_an_old_python_gets_one_clear_line(tmp_path: Path):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    old = tmp_path / "python-old"
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.10.2\nexit 1\n')
+    old.chmod(0o755)
+    run = subprocess.run(["make", "-s", "book", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert run.stderr.splitlines()[0].startswith(f"Python 3.11, 3.12 or 3.13 is needed; {old} is Python 3.10.2.")
+    assert not (tmp_path / ".venv").exists()
