@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.data.documentation import documentation, splits
+from helpers.data.documentation import documentation as documentation
+from helpers.data.documentation import splits
 from helpers.errors import choose
 
 if TYPE_CHECKING:
@@ -89,9 +90,53 @@ def load(name: str) -> DatasetDict:
 
 
 def card(name: str) -> str:
-    """The card of one of the book's data sets, as Markdown: what it is, how it was written, what it can not show."""
-    file = SETS / f"{choose('data set', name, [*VIEWS, 'documentation']).partition(':')[0].removesuffix('_later')}.md"
-    return file.read_text(encoding="utf-8")
+    """The card of one of the book's data sets, as Markdown: what it is, how it was written, what it can not show.
+
+    The sizes and the measured scores under it come from the files, so they can not go stale.
+    """
+    base = choose("data set", name, [*VIEWS, "documentation"]).partition(":")[0]
+    text = (SETS / f"{base.removesuffix('_later')}.md").read_text(encoding="utf-8")
+    facts = [f"- {view}: {_facts(view)}" for view in VIEWS if view.partition(":")[0] == base]
+    return f"{text.rstrip()}\n\n## Measured\n\n" + "\n".join(facts) + "\n" if facts else text
+
+
+def measured(name: str) -> dict[str, Any]:
+    """What ``python -m experiments.data_baselines`` measured on one of the book's data sets.
+
+    Keys: ``metric``, ``baselines`` (name -> score on the test split), ``minilm`` (fully fine-tuned: ``mean``, ``sd``,
+    ``seeds``) and the ``sha256`` of the file that was measured. Empty where it was not measured.
+    """
+    file = SETS / "measured.json"
+    return json.loads(file.read_text(encoding="utf-8")).get(name, {}) if file.exists() else {}
+
+
+def balance(name: str) -> str:
+    """One line on how the training labels of one of the book's data sets are spread."""
+    rows = load(name)["train"]
+    (column,) = {"label", "ner_tags", "answers"} & set(rows.column_names)
+    values, kind = rows[column][:], VIEWS[name][column].kind
+    if kind == "number":
+        return f"{min(values):g} … {max(values):g}, mean {sum(values) / len(values):.2f}"
+    if kind == "answers":
+        return f"{sum(not answer['text'] for answer in values) / len(values):.0%} unanswerable"
+    if kind == "classes":
+        starts = sum(labels(rows, column)[tag].startswith("B-") for tags in values for tag in tags)
+        return f"{starts / len(rows):.1f} entities a sentence"
+    counts = sorted(values.count(value) for value in set(values))
+    return f"{len(counts)} classes, {counts[0] / len(rows):.0%} … {counts[-1] / len(rows):.0%}"
+
+
+def _facts(name: str) -> str:
+    sizes = " / ".join(str(len(rows)) for rows in load(name).values())
+    facts = f"{sizes} rows (train / validation / test); {balance(name)}"
+    if found := measured(name):
+        scores = [f"{baseline} {score:.3f}" for baseline, score in found["baselines"].items()]
+        minilm = found["minilm"]
+        scores.append(
+            f"MiniLM, fully fine-tuned, {minilm['mean']:.3f} ± {minilm['sd']:.3f} (sd, {minilm['seeds']} seeds)"
+        )
+        facts += f"; test {found['metric']}: " + ", ".join(scores)
+    return facts
 
 
 def groups(name: str = "intents") -> dict[str, list[str]]:
