@@ -1,16 +1,22 @@
 """How do the parameters move?
 
-``parameter_groups`` decides what is decayed, ``schedule`` how the learning rate changes over the steps.
+``parameter_groups`` decides what is decayed, ``layerwise`` gives lower layers smaller rates, ``schedule`` lets the rate
+change over the steps. ``adamw`` is the optimizer that trains; ``Adam`` is the one to read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from helpers import models
 from helpers.errors import choose
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Layers whose weights and biases scale or shift their input; shrinking these towards zero changes what the layer does.
 NORMS = (nn.LayerNorm, nn.BatchNorm1d, nn.GroupNorm, nn.RMSNorm)
@@ -57,3 +63,92 @@ def schedule(
     if not 0 <= warmup <= 1:
         raise ValueError(f"warmup is a share of the steps, between 0 and 1; got {warmup}.")
     return get_scheduler(name, optimizer, num_warmup_steps=round(warmup * steps), num_training_steps=steps)
+
+
+class Adam(torch.optim.Optimizer):
+    """Adam in plain sight: one parameter after the other, one line a formula. For reading, not for speed.
+
+    Args:
+        params: parameters, or groups of them.
+        learning_rate: step size η.
+        betas: decay rates β₁, β₂ of the two moving averages.
+        epsilon: ε, added to the root so that nothing is divided by zero.
+        weight_decay: λ.
+        decoupled: where the decay acts. True is AdamW: the weight shrinks by ηλ beside Adam's step. False is Adam with
+            L2 regularisation: λθ joins the gradient and is then divided by its root like everything else.
+        bias_correction: divide the averages by what is missing from them in the first steps. False is the optimizer
+            that BERT was published with.
+
+    Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2. With the defaults it takes the steps
+    of ``torch.optim.AdamW``, with ``decoupled=False`` those of ``torch.optim.Adam``.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[dict] | Iterable[nn.Parameter],
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        *,
+        decoupled: bool = True,
+        bias_correction: bool = True,
+    ) -> None:
+        if learning_rate < 0 or weight_decay < 0 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(
+                "learning_rate and weight_decay must not be negative and betas must lie in [0, 1); "
+                f"got {learning_rate}, {weight_decay}, {betas}."
+            )
+        settings = {"betas": betas, "epsilon": epsilon, "weight_decay": weight_decay}
+        super().__init__(
+            params, {"lr": learning_rate, **settings, "decoupled": decoupled, "corrected": bias_correction}
+        )
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:
+        """Move every parameter that has a gradient; ``closure`` is not supported."""
+        if closure is not None:
+            raise ValueError("This optimizer evaluates no closure: call backward() yourself, then step().")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, group)
+
+    def _move(self, parameter: nn.Parameter, group: dict) -> None:
+        rate, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+        gradient, state = parameter.grad, self.state[parameter]
+        if not state:
+            state.update(step=0, mean=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
+        if group["decoupled"]:
+            parameter -= rate * decay * parameter
+        else:
+            gradient = gradient + decay * parameter
+        state["step"] += 1
+        state["mean"] = beta1 * state["mean"] + (1 - beta1) * gradient
+        state["square"] = beta2 * state["square"] + (1 - beta2) * gradient**2
+        mean, square = state["mean"], state["square"]
+        if group["corrected"]:
+            mean = mean / (1 - beta1 ** state["step"])
+            square = square / (1 - beta2 ** state["step"])
+        parameter -= rate * mean / (square.sqrt() + group["epsilon"])
+
+
+def layerwise(
+    model: PreTrainedModel, learning_rate: float, factor: float = 0.9, weight_decay: float = 0.01
+) -> list[dict]:
+    """Parameter groups whose rate falls from the head down: each layer gets ``factor`` times the rate of the one above.
+
+    The head and the pooler get ``learning_rate``, the top layer too, the embeddings the smallest rate: "discriminative
+    fine-tuning" of Howard & Ruder 2018, section 3.2 (who use ``factor=1/2.6``). Decay as in :func:`parameter_groups`.
+    """
+    depth = model.config.num_hidden_layers
+    rates = {f"layer {i}": learning_rate * factor ** (depth - 1 - i) for i in range(depth)}
+    rates["embeddings"] = learning_rate * factor**depth
+    part_of = {id(p): models.part_of(name) for name, p in model.named_parameters()}
+    groups: dict[tuple[float, float], dict] = {}
+    for group in parameter_groups(model, weight_decay):
+        for parameter in group["params"]:
+            rate = rates.get(part_of[id(parameter)], learning_rate)
+            key = (rate, group["weight_decay"])
+            groups.setdefault(key, {"params": [], "lr": rate, "weight_decay": key[1]})["params"].append(parameter)
+    return list(groups.values())

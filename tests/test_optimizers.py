@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from transformers import SchedulerType, Trainer
 
@@ -49,3 +51,75 @@ def test_unknown_schedule_and_bad_warmup():
     assert all(kind.value in str(error.value) for kind in SchedulerType)
     with pytest.raises(ValueError, match="between 0 and 1"):
         optimizers.schedule("linear", optimizer, 10, warmup=100)
+
+
+# The optimizer to read, against the library's
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "learning_rate": st.floats(1e-5, 1e-1),
+        "betas": st.tuples(st.floats(0, 0.99), st.floats(0.5, 0.9999)),
+        "epsilon": st.sampled_from([1e-8, 1e-6, 1e-3]),
+        "weight_decay": st.floats(0, 0.5),
+    }
+)
+
+
+def walk(optimizer_of, shapes, steps, seed):
+    """Parameters after some steps along gradients that depend on the seed alone."""
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [nn.Parameter(torch.randn(shape, generator=generator, dtype=torch.float64)) for shape in shapes]
+    optimizer = optimizer_of(parameters)
+    for _ in range(steps):
+        for parameter in parameters:
+            parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        optimizer.step()
+    return torch.cat([p.detach().flatten() for p in parameters])
+
+
+@given(
+    SETTINGS,
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=3),
+    st.integers(1, 12),
+    st.integers(0, 99),
+    st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_own_adam_takes_the_steps_of_the_library(options, shapes, steps, seed, decoupled):
+    theirs = torch.optim.AdamW if decoupled else torch.optim.Adam
+    library = {"lr": options["learning_rate"], "betas": options["betas"], "eps": options["epsilon"]}
+    ours = walk(lambda p: optimizers.Adam(p, **options, decoupled=decoupled), shapes, steps, seed)
+    reference = walk(lambda p: theirs(p, **library, weight_decay=options["weight_decay"]), shapes, steps, seed)
+    torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-12)
+
+
+def test_without_bias_correction_the_first_step_is_larger_with_the_usual_betas():
+    options = {"learning_rate": 1e-3, "weight_decay": 0.0}
+    start = walk(lambda p: optimizers.Adam(p, **options), [(5,)], 0, 0)
+    corrected = walk(lambda p: optimizers.Adam(p, **options), [(5,)], 1, 0) - start
+    biased = walk(lambda p: optimizers.Adam(p, **options, bias_correction=False), [(5,)], 1, 0) - start
+    # (1 - beta1) / sqrt(1 - beta2) = 0.1 / sqrt(0.001)
+    torch.testing.assert_close(biased / corrected, torch.full((5,), 0.1 / 0.001**0.5).double(), rtol=1e-4, atol=0)
+
+
+def test_adam_refuses_what_it_can_not_do():
+    parameter = nn.Parameter(torch.zeros(1))
+    with pytest.raises(ValueError, match="must not be negative"):
+        optimizers.Adam([parameter], learning_rate=-1)
+    with pytest.raises(ValueError, match="closure"):
+        optimizers.Adam([parameter]).step(lambda: None)
+
+
+def test_layerwise_rates_fall_from_the_head_down(tiny):
+    model = tiny()
+    names = {id(p): name for name, p in model.named_parameters()}
+    groups = optimizers.layerwise(model, 1.0, factor=0.5)
+    rates = {names[id(p)]: group["lr"] for group in groups for p in group["params"]}
+    assert rates.keys() == set(names.values())
+    assert rates["classifier.weight"] == rates["bert.pooler.dense.weight"] == 1.0
+    assert rates["bert.encoder.layer.1.output.dense.weight"] == 1.0
+    assert rates["bert.encoder.layer.0.output.dense.weight"] == 0.5
+    assert rates["bert.embeddings.word_embeddings.weight"] == 0.25
+    decays = {names[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
+    assert decays["bert.encoder.layer.0.output.dense.bias"] == 0
+    assert decays["bert.encoder.layer.0.output.dense.weight"] == 0.01
