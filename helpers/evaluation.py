@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from helpers import runtime
+from helpers.batching import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
-IGNORED = -100  # the label that the losses of transformers leave out, and so does accuracy
 PADDED_LOGIT = -1e4  # where there was nothing to score; finite, so that no softmax divides zero by zero
 
 
@@ -96,17 +96,12 @@ def _logits(output: ModelOutput) -> torch.Tensor:
 
 def _concatenate(batches: list[np.ndarray], fill: float) -> np.ndarray:
     """Join arrays along their first axis, filling every other axis up to the widest of them."""
-    widest = [max(widths) for widths in zip(*(batch.shape[1:] for batch in batches), strict=True)]
-    return np.concatenate(
-        [
-            np.pad(
-                batch,
-                [(0, 0), *((0, wide - width) for wide, width in zip(widest, batch.shape[1:], strict=True))],
-                constant_values=fill,
-            )
-            for batch in batches
-        ]
-    )
+    widest = np.max([batch.shape[1:] for batch in batches], axis=0)
+
+    def widen(batch: np.ndarray) -> np.ndarray:
+        return np.pad(batch, [(0, 0), *((0, gap) for gap in widest - batch.shape[1:])], constant_values=fill)
+
+    return np.concatenate([widen(batch) for batch in batches])
 
 
 def evaluate(model: nn.Module, loader: DataLoader, metrics: Metrics | None = None) -> dict[str, float]:

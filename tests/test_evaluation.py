@@ -26,6 +26,71 @@ def test_evaluate_without_labels_says_so(tiny, tokenizer, colours):
         evaluation.evaluate(tiny(), batching.loader(encoded, tokenizer))
 
 
+def batches_of(tokenizer, texts, labels_of):
+    """One text a batch, so that no two batches need be equally wide; labels from the batch."""
+    batches = [dict(tokenizer([text], return_tensors="pt")) for text in texts]
+    return [batch | labels_of(batch) for batch in batches]
+
+
+TEXTS = ["red apple", "the green pear sings very soon", "plum"]
+
+
+def test_predict_joins_token_labels_of_different_widths(tiny, tokenizer, monkeypatch):
+    from transformers import BertForTokenClassification
+
+    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
+    model = tiny(BertForTokenClassification, num_labels=3).eval()
+    batches = batches_of(tokenizer, TEXTS, lambda batch: {"labels": batch["input_ids"] % 3})
+    logits, labels = evaluation.predict(model, batches)
+    assert logits.shape == (3, 8, 3)
+    assert labels.shape == (3, 8)
+    assert labels.dtype == np.int64
+    for row, batch in enumerate(batches):
+        width = batch["input_ids"].shape[1]
+        assert labels[row, :width].tolist() == batch["labels"][0].tolist()
+        assert (labels[row, width:] == evaluation.IGNORED).all()
+        assert (logits[row, width:] == evaluation.PADDED_LOGIT).all()
+        with torch.no_grad():
+            alone = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
+        np.testing.assert_allclose(logits[row, :width], alone.logits[0].cpu(), atol=1e-5)
+    right = (logits.argmax(-1) == labels)[labels != evaluation.IGNORED]
+    assert evaluation.evaluate(model, batches) == {"accuracy": pytest.approx(right.sum() / 15)}
+
+
+def test_predict_stacks_start_and_end_of_spans(tiny, tokenizer, monkeypatch):
+    from transformers import BertForQuestionAnswering
+
+    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
+    model = tiny(BertForQuestionAnswering).eval()
+    position = {"start_positions": torch.tensor([1]), "end_positions": torch.tensor([2])}
+    batches = batches_of(tokenizer, TEXTS, lambda batch: position)
+    logits, labels = evaluation.predict(model, batches)
+    assert logits.shape == (3, 2, 8)
+    assert labels.tolist() == [[1, 2]] * 3
+    for row, batch in enumerate(batches):
+        with torch.no_grad():
+            alone = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
+        width = batch["input_ids"].shape[1]
+        np.testing.assert_allclose(logits[row, 0, :width], alone.start_logits[0].cpu(), atol=1e-5)
+        np.testing.assert_allclose(logits[row, 1, :width], alone.end_logits[0].cpu(), atol=1e-5)
+    # What was filled up is never the best position and has no probability.
+    assert (evaluation.Predictions(logits, labels).classes[2] < 3).all()
+    assert torch.tensor(logits).softmax(-1)[2, :, 3:].sum() == 0
+
+
+def test_predict_without_labels(tiny, tokenizer):
+    predictions = evaluation.predict(tiny(), batches_of(tokenizer, TEXTS, lambda batch: {}))
+    assert predictions.logits.shape == (3, 2)
+    assert len(predictions.labels) == 0
+
+
+def test_accuracy_leaves_ignored_labels_out():
+    logits = np.zeros((2, 3, 2))
+    logits[..., 1] = 1
+    labels = np.array([[1, 0, -100], [1, -100, -100]])
+    assert evaluation.accuracy(logits, labels) == {"accuracy": pytest.approx(2 / 3)}
+
+
 def test_accuracy_by_hand():
     logits = np.array([[1.0, 2.0], [3.0, 0.0], [0.0, 1.0], [0.5, 0.1]])
     assert evaluation.accuracy(logits, np.array([1, 0, 0, 0])) == {"accuracy": 0.75}
@@ -65,6 +130,25 @@ def test_difference_is_paired():
         evaluation.difference(first, second[:-1])
     with pytest.raises(ValueError, match="at least one"):
         evaluation.interval([])
+
+
+def f1(means: np.ndarray) -> np.ndarray:
+    """F1 from mean numbers of correct, predicted and true items."""
+    return 2 * means[..., 0] / (means[..., 1] + means[..., 2])
+
+
+def test_interval_of_a_score_that_is_no_mean():
+    generator = np.random.default_rng(0)
+    counts = np.stack([generator.binomial(2, 0.7, 300), np.full(300, 2), np.full(300, 2)], axis=1)
+    estimate, low, high = evaluation.interval(counts, score=f1)
+    # With constant denominators, F1 is a mean like any other.
+    assert (estimate, low, high) == pytest.approx(evaluation.interval(counts[:, 0] / 2))
+    better = counts.copy()
+    better[:, 0] = np.minimum(counts[:, 0] + (np.arange(300) % 10 == 0), 2)
+    gap = evaluation.difference(counts, better, score=f1)
+    assert gap == pytest.approx(evaluation.difference(counts[:, 0] / 2, better[:, 0] / 2))
+    assert gap.low > 0
+    assert evaluation.difference(counts, counts, score=f1) == (0, 0, 0)
 
 
 def test_baselines(colours):

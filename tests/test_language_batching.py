@@ -96,11 +96,11 @@ def corpus_of(documents):
 
 
 @settings(max_examples=60, deadline=None)
-@given(CORPORA, st.integers(0, 9))
-def test_pairs_of_any_corpus(documents, seed):
+@given(CORPORA, st.integers(0, 9), st.integers(1, 4))
+def test_pairs_of_any_corpus(documents, seed, most):
     firsts = [(i, j) for i, sentences in enumerate(documents) for j in range(len(sentences) - 1)]
     try:
-        pairs = sentence_pairs(corpus_of(documents), seed)
+        pairs = sentence_pairs(corpus_of(documents), seed, most)
     except ValueError:
         # Somewhere every other document continues with the very same sentences, or there is none.
         followers = [set(sentences[1:]) for sentences in documents]
@@ -108,22 +108,22 @@ def test_pairs_of_any_corpus(documents, seed):
             not set().union(*(f for k, f in enumerate(followers) if k != i)) - {documents[i][j + 1]} for i, j in firsts
         )
         return
-    assert pairs["sentence1"][:] == [documents[i][j] for i, j in firsts]
+    assert pairs["sentence1"][:] == [" ".join(documents[i][max(0, j + 1 - most) : j + 1]) for i, j in firsts]
     assert sum(pairs["label"]) == len(pairs) // 2
     for (i, j), second, label in zip(firsts, pairs["sentence2"], pairs["label"], strict=True):
-        follower = documents[i][j + 1]
         if label == 0:
-            assert second == follower
+            assert second == " ".join(documents[i][j + 1 : j + 1 + most])
         else:
-            assert second != follower
-            assert any(second in other[1:] for k, other in enumerate(documents) if k != i)
-    assert sentence_pairs(corpus_of(documents), seed)["sentence2"][:] == pairs["sentence2"][:]
+            others = [(k, m) for k, other in enumerate(documents) if k != i for m in range(1, len(other))]
+            others = [(k, m) for k, m in others if documents[k][m] != documents[i][j + 1]]
+            assert second in {" ".join(documents[k][m : m + most]) for k, m in others}
+    assert sentence_pairs(corpus_of(documents), seed, most)["sentence2"][:] == pairs["sentence2"][:]
 
 
 def test_random_partners_come_from_other_documents_and_change_with_the_seed():
     documents = [[f"{name} {i}" for i in range(10)] for name in "abcdefgh"]
     pairs = sentence_pairs(corpus_of(documents), seed=0)
-    for first, second, label in zip(pairs["sentence1"], pairs["sentence2"], pairs["label"], strict=True):
+    for first, second, label in zip(*pairs[:].values(), strict=True):
         assert (first[0] == second[0]) == (label == 0)
         assert not second.endswith(" 0")
     assert sentence_pairs(corpus_of(documents), seed=1)["sentence2"][:] != pairs["sentence2"][:]
@@ -133,6 +133,8 @@ def test_a_corpus_without_pairs_gives_none_and_a_single_document_is_refused():
     assert len(sentence_pairs(corpus_of([["alone"], ["too"]]))) == 0
     with pytest.raises(ValueError, match="two different documents"):
         sentence_pairs(corpus_of([["first", "second", "third"], ["alone"]]))
+    with pytest.raises(ValueError, match="at least 1"):
+        sentence_pairs(corpus_of([["alone"]]), sentences=0)
 
 
 def test_batches_fit_the_pretraining_heads(tokenizer, tiny):

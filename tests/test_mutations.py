@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.samples import code, notebook, stdout, write
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +34,9 @@ class Mutation:
     noticed_by: str
 
 
+FORGETS_BATCHNORM = (
+    "            for part in module.modules():\n                part.training = isinstance(part, nn.BatchNorm1d)\n"
+)
 MUTATIONS = {
     "labels shifted by one": Mutation(
         "helpers/batching/__init__.py",
@@ -63,14 +68,23 @@ MUTATIONS = {
         ),
         noticed_by="tests/test_training.py::test_fit_equals_a_bare_loop",
     ),
+    "bias correction off in the optimizer to read": Mutation(
+        "helpers/optimizers.py",
+        right='if group["corrected"]:',
+        wrong="if False:",
+        noticed_by="tests/test_optimizers.py::test_own_adam_takes_the_steps_of_the_library",
+    ),
     "freeze forgets BatchNorm": Mutation(
         "helpers/freezing.py",
         right="            module.eval()\n",
-        wrong=(
-            "            for part in module.modules():\n"
-            "                part.training = isinstance(part, nn.BatchNorm1d)\n"
-        ),
+        wrong=FORGETS_BATCHNORM,
         noticed_by="tests/test_freezing.py::test_batchnorm_statistics_of_a_frozen_part_hold_still",
+    ),
+    "freeze forgets BatchNorm, as a notebook sees it": Mutation(
+        "helpers/freezing.py",
+        right="            module.eval()\n",
+        wrong=FORGETS_BATCHNORM,
+        noticed_by="sample.ipynb",
     ),
     "freeze forgets dropout": Mutation(
         "helpers/freezing.py",
@@ -108,22 +122,35 @@ print(json.dumps(codes))
 """
 UNBROKEN = "nothing"
 
+# What a chapter does, small: measure something with helpers and print it.
+SAMPLE = notebook(
+    code("import torch\nfrom torch import nn\nfrom helpers import freezing"),
+    code(
+        "model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))\n"
+        "freezing.freeze(model, '0', '1')\n"
+        "model(torch.ones(8, 3))\n"
+        "print('the running mean has moved:', model[1].running_mean.any().item())",
+        stdout("the running mean has moved: False\n"),
+    ),
+)
+
 
 def copy_of_the_project(folder: Path) -> Path:
-    """Code, tests and notebooks, without anything that was built or compiled."""
+    """Code, tests and notebooks, without anything that was built or compiled, and with the sample notebook."""
     ignore = shutil.ignore_patterns("__pycache__", "_build", ".ipynb_checkpoints")
     for name in COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, folder / name)
+    write(SAMPLE, folder / "sample.ipynb")
     return folder
 
 
 def arguments(*tests: str) -> list[str]:
     """What pytest needs to run these tests and notebooks, up to the first failure."""
     notebooks = any(test.endswith(".ipynb") for test in tests)
-    nbval = ["--nbval", "--nbval-kernel-name", "helpers-cpu"] if notebooks else []
+    nbval = ["--nbval", "--nbval-current-env"] if notebooks else []
     return ["-x", "-q", "-p", "no:cacheprovider", *nbval, *tests]
 
 

@@ -15,7 +15,16 @@ from helpers import data, models
 from tests.conftest import WORDS
 
 RECIPE = pretrain.Recipe(
-    steps=7, layers=1, hidden=16, heads=2, vocabulary=60, positions=32, batch_size=4, dropout=0.1, learning_rate=1e-2
+    steps=7,
+    layers=1,
+    hidden=16,
+    heads=2,
+    vocabulary=60,
+    positions=32,
+    batch_size=4,
+    dropout=0.1,
+    learning_rate=1e-2,
+    short_steps=5,
 )
 
 
@@ -135,7 +144,7 @@ def test_command_line_writes_model_card_and_curve(corpus, tmp_path, monkeypatch)
     tokenizer = models.tokenizer(str(paths["output"]))
     assert loaded.dtype == torch.float32
     assert tokenizer.model_max_length == 32
-    scores = pretrain.evaluate(loaded, tokenizer, corpus["test"])
+    scores = pretrain.evaluate(loaded, tokenizer, corpus["test"], sentences=3)
     assert scores["masked_accuracy"] == pytest.approx(card["test"]["masked_accuracy"], abs=0.1)
 
 
@@ -148,6 +157,6 @@ def test_the_pocket_bert_is_as_good_as_its_card_says():
     assert sum(parameter.numel() for parameter in model.parameters()) == card["parameters"] <= 6e6
     assert (models.POCKET_FOLDER / "model.safetensors").stat().st_size <= 12e6
     # A sample, and sentences of whatever versions are installed here: hence the margins.
-    scores = pretrain.evaluate(model, tokenizer, data.load("documentation")["test"], pairs=600)
+    scores = pretrain.evaluate(model, tokenizer, data.load("documentation")["test"], pairs=600, sentences=3)
     assert scores["masked_accuracy"] >= card["test"]["masked_accuracy"] - 0.05
     assert scores["next_sentence_accuracy"] >= card["test"]["next_sentence_accuracy"] - 0.06

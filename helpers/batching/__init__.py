@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+IGNORED = -100  # the label that the losses of transformers leave out, and so do the metrics here
 # Which columns of a data set are its text, in the order in which they are packed into one sequence.
 TEXT_COLUMNS = (("text",), ("sentence1", "sentence2"))
 

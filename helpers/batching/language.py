@@ -11,15 +11,17 @@ their ``create_pretraining_data.py``. Use them in this order::
 
 from __future__ import annotations
 
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from helpers.batching import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
-IGNORED = -100  # the label that every loss of transformers leaves out
 NEXT_SENTENCE_LABELS = ("next", "random")
 
 
@@ -92,25 +94,28 @@ class PretrainingBatches(MaskedLanguageModeling):
         return super().__call__(rows) | {"next_sentence_label": torch.tensor([row["labels"] for row in rows])}
 
 
-def sentence_pairs(split: Dataset, seed: int = 0) -> Dataset:
+def sentence_pairs(split: Dataset, seed: int = 0, sentences: int = 1) -> Dataset:
     """Pairs for next-sentence prediction: half of them consecutive, half of them not.
 
     Args:
         split: one sentence a row in ``text``, the name of its ``document``; the sentences of a document in order.
         seed: decides which pairs are real and who is paired with whom; a new seed for every epoch.
+        sentences: at most so many on each side. BERT's authors call any piece of running text a sentence.
 
-    Every sentence that has a successor in its document becomes ``sentence1`` once. In half of the pairs ``sentence2``
-    is that successor (label 0, ``"next"``), in the other half a sentence of another document (label 1, ``"random"``),
-    as in ``BertForPreTraining``. Random sentences are successors of something too: a document's first sentence reads
-    differently, and would give the label away.
+    Every sentence that has a successor in its document ends a ``sentence1`` once. In half of the pairs ``sentence2``
+    begins with that successor (label 0, ``"next"``), in the other half with a sentence of another document (label 1,
+    ``"random"``), as in ``BertForPreTraining``. Random sentences are successors of something, too: a document's first
+    sentence reads differently, and would give the label away.
 
     Returns ``sentence1``, ``sentence2`` and ``label``. Raises ``ValueError`` where no other document has a sentence to
-    pair one with.
+    pair one with, and for ``sentences`` below 1.
     """
     from datasets import ClassLabel, Dataset, Features, Value
 
+    if sentences < 1:
+        raise ValueError(f"sentences must be at least 1, got {sentences}.")
     texts, documents = split["text"][:], split["document"][:]
-    firsts = [row for row in range(len(texts) - 1) if documents[row] == documents[row + 1]]
+    firsts = [row for row, (one, other) in enumerate(pairwise(documents)) if one == other]
     generator = torch.Generator().manual_seed(seed)
     random = torch.randperm(len(firsts), generator=generator) < len(firsts) // 2
 
@@ -131,13 +136,21 @@ def sentence_pairs(split: Dataset, seed: int = 0) -> Dataset:
             )
         return others[int(torch.randint(len(others), (), generator=generator))] + 1
 
+    def passage(rows: range) -> str:
+        """The sentences of these rows, from the first on and as far as they are of its document."""
+        return " ".join(texts[r] for r in takewhile(lambda r: documents[r] == documents[rows[0]], rows))
+
+    def before(row: int) -> str:
+        start = next(r for r in range(max(0, row - sentences + 1), row + 1) if documents[r] == documents[row])
+        return passage(range(start, row + 1))
+
     seconds = [stranger(row) if r else row + 1 for row, r in zip(firsts, random.tolist(), strict=True)]
     features = Features(
         sentence1=Value("string"), sentence2=Value("string"), label=ClassLabel(names=list(NEXT_SENTENCE_LABELS))
     )
     columns = {
-        "sentence1": [texts[row] for row in firsts],
-        "sentence2": [texts[row] for row in seconds],
+        "sentence1": [before(row) for row in firsts],
+        "sentence2": [passage(range(row, min(row + sentences, len(texts)))) for row in seconds],
         "label": random.long().tolist(),
     }
     return Dataset.from_dict(columns, features=features)

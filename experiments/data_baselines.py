@@ -1,0 +1,227 @@
+"""What is each of the book's data sets worth? ``python -m experiments.data_baselines``
+
+For every set: simple baselines, and full fine-tuning of MiniLM with three seeds, scored on the test split. Writes the
+rows to ``book/evidence/data_baselines.json`` (resumable) and the summary, with a checksum of each set's file, to
+``helpers/data/sets/measured.json``, which the cards and ``python -m helpers.data`` show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import statistics
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from experiments import runner
+from helpers import batching, data, evaluation, metrics, models, runtime, training
+from helpers.batching import choices, spans, words
+
+SEEDS = (0, 1, 2)
+ROWS = runner.EVIDENCE / "data_baselines.json"
+MEASURED = data.SETS / "measured.json"
+# Rate, epochs and longest input of the fine-tuning, by data set; chosen on the validation splits.
+SETTINGS = {
+    "intents": (4e-4, 6, 64),
+    "reviews": (2e-4, 5, 64),
+    "reviews:stars": (2e-4, 5, 64),
+    "comments": (3e-4, 5, 64),
+    "paraphrases": (2e-4, 8, 96),
+    "paraphrases:similarity": (2e-4, 6, 96),
+    "entities": (5e-4, 10, 64),
+    "passages": (4e-4, 4, 192),
+    "choices": (1e-4, 3, 64),
+}
+
+
+def accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
+    return float((predicted == truth).mean())
+
+
+def uncivil_f1(predicted: np.ndarray, truth: np.ndarray) -> float:
+    right = int(((predicted == 1) & (truth == 1)).sum())
+    return 2 * right / max(int((predicted == 1).sum() + (truth == 1).sum()), 1)
+
+
+def pearson(predicted: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.corrcoef(predicted, truth)[0, 1])
+
+
+SCORES = {
+    "intents": ("accuracy", accuracy),
+    "reviews": ("accuracy", accuracy),
+    "reviews:stars": ("Pearson correlation", pearson),
+    "comments": ("F1 of uncivil", uncivil_f1),
+    "paraphrases": ("accuracy", accuracy),
+    "paraphrases:similarity": ("Pearson correlation", pearson),
+    "entities": ("entity F1", None),
+    "passages": ("span F1 where there is an answer", None),
+    "choices": ("accuracy", accuracy),
+}
+
+
+def baselines(name: str) -> dict[str, float]:
+    """Scores of what needs no pretrained model."""
+    splits = data.load(name)
+    train, test = splits["train"], splits["test"]
+    _, score = SCORES[name]
+    if name == "entities":
+        return _tag_baselines(train, test)
+    if name == "passages":
+        return _span_baselines(test)
+    truth = np.array(test["label"][:])
+    if name == "choices":
+        overlap = [np.argmax([_overlap(row["prompt"], choice) for choice in row["choices"]]) for row in test]
+        longest = [np.argmax([len(choice) for choice in row["choices"]]) for row in test]
+        return {
+            "random": 0.25,
+            "most word overlap": score(np.array(overlap), truth),
+            "longest": score(np.array(longest), truth),
+        }
+    if name in ("reviews:stars", "paraphrases:similarity"):
+        return {"TF-IDF + ridge": score(_ridge(train, test), truth)}
+    return {
+        "majority": score(evaluation.majority(train, test), truth),
+        "TF-IDF": score(evaluation.tfidf(train, test, balanced=name == "comments"), truth),
+    }
+
+
+def _ridge(train, test) -> np.ndarray:
+    """TF-IDF and ridge regression; a pair counts by its shared and its different words."""
+    import scipy.sparse
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+
+    columns = ["text"] if "text" in train.column_names else ["sentence1", "sentence2"]
+    vectorizer = TfidfVectorizer(sublinear_tf=True).fit([text for column in columns for text in train[column]])
+
+    def vectors(split):
+        parts = [vectorizer.transform(split[column]) for column in columns]
+        if len(parts) == 1:
+            return parts[0]
+        product = parts[0].multiply(parts[1])
+        return scipy.sparse.hstack([abs(parts[0] - parts[1]), product, product.sum(axis=1)]).tocsr()
+
+    return Ridge(1.0).fit(vectors(train), train["label"][:]).predict(vectors(test))
+
+
+def _tag_baselines(train, test) -> dict[str, float]:
+    names = data.labels(train, "ner_tags")
+    seen: dict[str, Counter] = defaultdict(Counter)
+    for row in train:
+        for word, tag in zip(row["tokens"], row["ner_tags"], strict=True):
+            seen[word.lower()][tag] += 1
+    truth = [[names[tag] for tag in row["ner_tags"]] for row in test]
+    usual = [
+        [names[seen[word.lower()].most_common(1)[0][0]] if word.lower() in seen else "O" for word in row["tokens"]]
+        for row in test
+    ]
+    return {"all O": 0.0, "each word's usual tag": metrics.entity_f1(truth, usual)}
+
+
+def _span_baselines(test) -> dict[str, float]:
+    def first_sentence(row: dict) -> str:
+        return row["context"].split(". ")[0]
+
+    def most_overlap(row: dict) -> str:
+        return max(row["context"].split(". "), key=lambda sentence: _overlap(row["question"], sentence))
+
+    def score(answer) -> float:
+        return _answerable_f1([answer(row) for row in test], test)
+
+    return {
+        "first sentence": score(first_sentence),
+        "sentence with most word overlap": score(most_overlap),
+    }
+
+
+def _answerable_f1(predicted: list[str], test) -> float:
+    scores = metrics.answer_scores(predicted, test["answers"][:])
+    return float(scores[scores["answerable"]]["f1"].mean())
+
+
+def _overlap(first: str, second: str) -> float:
+    a, b = (set(text.lower().strip(".?!").split()) for text in (first, second))
+    return len(a & b) / math.sqrt(max(len(b), 1))
+
+
+def minilm(name: str, seed: int) -> float:
+    """Test score of MiniLM, fully fine-tuned on the training split."""
+    runtime.start(seed)
+    splits = data.load(name)
+    rate, epochs, length = SETTINGS[name]
+    tokenizer = models.tokenizer("minilm")
+    test = splits["test"]
+
+    def run(head: str, encode, batches=None, labels=(), size=16):
+        model = models.load("minilm", head=head, labels=labels)
+        encoded = {split: encode(splits[split]) for split in ("train", "test")}
+        train = batching.loader(encoded["train"], tokenizer, size, shuffle=True, seed=seed, collate=batches)
+        training.fit(model, train, epochs=epochs, learning_rate=rate)
+        loader = batching.loader(encoded["test"], tokenizer, 32, collate=batches)
+        return evaluation.predict(model, loader), encoded["test"]
+
+    if name == "entities":
+        names = data.labels(test, "ner_tags")
+        found, encoded = run(
+            "token-classification",
+            lambda s: words.encode_words(s, tokenizer, length),
+            words.WordBatches(tokenizer),
+            names,
+        )
+        tags = [[names[i] for i in row] for row in words.word_predictions(found.classes, encoded)]
+        return metrics.entity_f1([[names[i] for i in row] for row in test["ner_tags"]], tags)
+    if name == "passages":
+        found, encoded = run(
+            "question-answering",
+            lambda s: spans.encode_questions(s, tokenizer, length),
+            spans.SpanBatches(tokenizer),
+            size=8,
+        )
+        return _answerable_f1([answer.text for answer in spans.best_spans(found.logits, encoded, test)], test)
+    if name == "choices":
+        found, _ = run(
+            "multiple-choice",
+            lambda s: choices.encode_choices(s, tokenizer, length),
+            choices.ChoiceBatches(tokenizer),
+            size=8,
+        )
+        return accuracy(found.classes, found.labels)
+    encode = lambda s: batching.encode(s, tokenizer, length)  # noqa: E731
+    if name in ("reviews:stars", "paraphrases:similarity"):
+        found, _ = run("regression", encode)
+        return pearson(found.logits.squeeze(-1), found.labels)
+    found, _ = run("classification", encode, labels=data.labels(test))
+    return SCORES[name][1](found.classes, found.labels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", default=list(SETTINGS), help="data sets to measure; all by default")
+    arguments = parser.parse_args()
+    rows = runner.run(
+        ROWS,
+        [{"name": name, "seed": seed, "sha256": sha256(name)} for seed in SEEDS for name in arguments.names],
+        lambda name, seed, sha256: {"score": minilm(name, seed)},
+    )
+    summary = {name: found for name in SETTINGS if (found := data.measured(name))}
+    for name in arguments.names:
+        scores = [row["results"]["score"] for row in rows if row["settings"]["name"] == name]
+        summary[name] = {
+            "metric": SCORES[name][0],
+            "baselines": baselines(name),
+            "minilm": {"mean": statistics.mean(scores), "sd": statistics.stdev(scores), "seeds": len(scores)},
+            "sha256": sha256(name),
+        }
+    runner.write_json(MEASURED, summary)
+
+
+def sha256(name: str) -> str:
+    """Checksum of the file that holds a data set, so that a score can be traced to what it was measured on."""
+    return hashlib.sha256((data.SETS / f"{name.partition(':')[0]}.jsonl").read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()

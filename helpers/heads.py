@@ -1,0 +1,149 @@
+"""How do tensors become predictions?
+
+transformers builds its BERT classifier in one way: the pooled first token, dropout, one linear layer. Here both halves
+are a choice: what stands for the text, ``pooling``, and what computes the answer from it, ``classifier``. Both are
+settings of the model's configuration, so they are saved with the weights, and the model comes back as it was.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel, BertPreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import can_return_tuple
+
+from helpers.errors import choose
+
+POOLINGS = ("cls", "mean", "pooler")
+CLASSIFIERS = ("batchnorm", "dense", "linear")
+PROBLEM_TYPES = ("multi_label_classification", "regression", "single_label_classification")
+
+
+class PooledClassifier(BertPreTrainedModel):
+    """A BERT encoder, one vector for the whole text, and a head on it.
+
+    Settings, beside those of ``BertConfig``:
+
+    - ``pooling``, what stands for the text: ``"cls"``, the last hidden state of the first token; ``"pooler"`` (the
+      default), that state through BERT's pretrained dense layer and tanh; ``"mean"``, the mean of the last hidden
+      states without padding. Without ``"pooler"`` the model has no such layer.
+    - ``classifier``, what computes the logits: ``"linear"`` (the default), one layer, as in BERT; ``"dense"``, a dense
+      layer with tanh before it, as in RoBERTa; ``"batchnorm"``, two dense layers with BatchNorm and ReLU before it.
+
+    Dropout as in BERT: ``classifier_dropout``, or ``hidden_dropout_prob`` where that is not set. With both defaults the
+    model is ``BertForSequenceClassification``: same names, same numbers. Raises ``ValueError`` for an unknown setting.
+
+    >>> from helpers import models
+    >>> models.load("minilm", head=PooledClassifier, labels=["no", "yes"], pooling="mean").config.pooling
+    'mean'
+    """
+
+    settings = ("classifier", "pooling")  # for models.load
+    # The loss is the mean over the batch it is given, so Trainer must divide by the accumulated steps itself.
+    accepts_loss_kwargs = False
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        config.pooling = choose("pooling", getattr(config, "pooling", "pooler"), POOLINGS)
+        config.classifier = getattr(config, "classifier", "linear")
+        self.bert = BertModel(config, add_pooling_layer=config.pooling == "pooler")
+        rate = config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
+        self.dropout = nn.Dropout(rate)
+        self.classifier = classifier(config.classifier, config.hidden_size, config.num_labels, rate)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> SequenceClassifierOutput:
+        """Logits (batch, outputs), and the :func:`loss` where there are ``labels``. An unknown keyword is an error."""
+        outputs = self.bert(
+            input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        pooled = outputs.pooler_output
+        if self.config.pooling != "pooler":
+            pooled = pool(outputs.last_hidden_state, attention_mask, self.config.pooling)
+        logits = self.classifier(self.dropout(pooled))
+        return SequenceClassifierOutput(
+            loss=None if labels is None else loss(logits, labels, self.config.problem_type),
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+
+def pool(hidden_state: torch.Tensor, attention_mask: torch.Tensor | None, how: str) -> torch.Tensor:
+    """One vector (batch, width) for each text, from its tokens' vectors (batch, length, width).
+
+    Args:
+        attention_mask: 1 for a token, 0 for padding, shape (batch, length); without it every position is a token.
+        how: ``"cls"``, the first token; ``"mean"``, the mean over the tokens, padding left out (0 where there is none).
+
+    Raises ``ValueError`` for another ``how``.
+    """
+    if choose("way to pool", how, ("cls", "mean")) == "cls":
+        return hidden_state[:, 0]
+    if attention_mask is None:
+        return hidden_state.mean(dim=1)
+    # In float32: bfloat16 counts to 256 and no further.
+    weights = attention_mask.unsqueeze(-1).float()
+    # Padding may hold anything, NaN too, and NaN times 0 is NaN.
+    summed = hidden_state.float().masked_fill(weights == 0, 0).sum(dim=1)
+    return (summed / weights.sum(dim=1).clamp(min=1)).to(hidden_state.dtype)
+
+
+def loss(logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None = None) -> torch.Tensor:
+    """The mean loss of a batch, as ``BertForSequenceClassification`` computes it.
+
+    Args:
+        logits: shape (batch, outputs).
+        labels: class ids (batch,); numbers (batch,) or (batch, outputs) for regression; 0 and 1 for every class,
+            (batch, outputs), for several labels a text, as floats or integers.
+        problem_type: as in the configuration; stands for squared error, cross entropy, or binary cross entropy a class.
+            ``None`` lets the batch decide: one output is a regression, integers are class ids, floats several labels.
+            Unlike in transformers, the next batch decides again.
+
+    Raises ``ValueError`` for an unknown problem type and for labels whose shape does not fit it.
+    """
+    if problem_type is None:
+        several = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+        problem_type = "regression" if logits.shape[-1] == 1 else several
+    choose("problem type", problem_type, PROBLEM_TYPES)
+    wanted = logits.shape[:1] if problem_type == "single_label_classification" else logits.shape
+    if labels.numel() != wanted.numel():
+        raise ValueError(
+            f"{problem_type} with logits of shape {tuple(logits.shape)} needs labels of shape {tuple(wanted)}, "
+            f"got {tuple(labels.shape)}."
+        )
+    if problem_type == "single_label_classification":
+        return F.cross_entropy(logits, labels.reshape(-1))
+    measure = F.mse_loss if problem_type == "regression" else F.binary_cross_entropy_with_logits
+    return measure(logits, labels.reshape(logits.shape).float())
+
+
+def classifier(kind: str, width: int, outputs: int, dropout: float = 0.1) -> nn.Module:
+    """The layers from a pooled vector, which has been through dropout, to logits; see :class:`PooledClassifier`."""
+    choose("classifier", kind, CLASSIFIERS)
+    projection = nn.Linear(width, outputs)
+    if kind == "linear":
+        return projection
+    if kind == "dense":
+        return nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Dropout(dropout), projection)
+    blocks = [nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()) for _ in range(2)]
+    return nn.Sequential(*blocks, nn.Dropout(dropout), projection)
