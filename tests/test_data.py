@@ -239,3 +239,41 @@ def _kind(feature: object) -> object:
         return {key: _kind(value) for key, value in feature.items()}
     inner = getattr(feature, "feature", None)
     return (type(feature).__name__, _kind(inner) if inner is not None else getattr(feature, "dtype", None))
+
+
+# What the sets must show, as measured by experiments/data_baselines.py
+
+
+@pytest.mark.parametrize("name", ["intents", "reviews", "comments", "paraphrases"])
+def test_fine_tuning_beats_word_counting_and_leaves_room(name):
+    found = data.measured(name)
+    best = max(found["baselines"].values())
+    assert found["minilm"]["mean"] >= best + 0.05
+    assert found["minilm"]["mean"] + found["minilm"]["sd"] < 1
+    assert found["minilm"]["seeds"] >= 3
+
+
+def test_measured_scores_belong_to_the_files_as_they_are():
+    """A changed file needs new scores: ``python -m experiments.data_baselines NAME``."""
+    from experiments import data_baselines
+
+    names = json.loads((data.SETS / "measured.json").read_text(encoding="utf-8"))
+    for name in names:
+        found = data.measured(name)
+        assert found["sha256"] == data_baselines.sha256(name), f"{name} was changed after it was measured"
+        assert data_baselines.baselines(name) == pytest.approx(found["baselines"], abs=0.01)
+        rows = [
+            row["results"]["score"]
+            for row in json.loads(data_baselines.ROWS.read_text(encoding="utf-8"))
+            if row["settings"]["name"] == name and row["settings"]["sha256"] == found["sha256"]
+        ]
+        assert np.mean(rows) == pytest.approx(found["minilm"]["mean"])
+
+
+def test_overview_and_cards_show_what_was_measured():
+    from helpers.data.__main__ import overview
+
+    table = overview()
+    assert list(table.index) == list(data.VIEWS)
+    assert "TF-IDF" in table.loc["intents", "baselines"]
+    assert "MiniLM, fully fine-tuned" in data.card("intents")
