@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-WORDS = "red green blue apple pear plum runs sings sleeps the a not very soon late".split()
+COLOURS, FRUITS, VERBS = ("red", "green", "blue"), ("apple", "pear", "plum"), ("runs", "sings", "sleeps")
+WORDS = (*COLOURS, *FRUITS, *VERBS, "the", "a", "not", "very", "soon", "late")
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +48,7 @@ def colours():
     rows = [
         {"text": f"{colour} {fruit} {verb}" + " very" * (i % 5), "label": int(colour == "red")}
         for i, (colour, fruit, verb) in enumerate(
-            (c, f, v)
-            for c in ("red", "green", "red", "blue")
-            for f in ("apple", "pear", "plum")
-            for v in ("runs", "sings", "sleeps")
+            (c, f, v) for c in ("red", "green", "red", "blue") for f in FRUITS for v in VERBS
         )
     ]
     return Dataset.from_list(
