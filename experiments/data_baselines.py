@@ -169,7 +169,7 @@ def minilm(name: str, seed: int) -> float:
             "token-classification",
             lambda s: words.encode_words(s, tokenizer, length),
             words.WordBatches(tokenizer),
-            names,
+            labels=names,
         )
         tags = [[names[i] for i in row] for row in words.word_predictions(found.classes, encoded)]
         return metrics.entity_f1([[names[i] for i in row] for row in test["ner_tags"]], tags)
