@@ -204,8 +204,12 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = runner.run(
         ROWS,
-        [{"name": name, "seed": seed, "sha256": sha256(name)} for seed in SEEDS for name in arguments.names],
-        lambda name, seed, sha256: {"score": minilm(name, seed)},
+        [
+            {"name": name, "seed": seed, "sha256": sha256(name), "settings": list(SETTINGS[name])}
+            for seed in SEEDS
+            for name in arguments.names
+        ],
+        lambda name, seed, sha256, settings: {"score": minilm(name, seed)},
     )
     summary = {name: found for name in SETTINGS if (found := data.measured(name))}
     for name in arguments.names:
