@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu test-site lab notebooks bench lint format clean
+.PHONY: help book test test-gpu test-site lab notebooks workshop bench lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 
 notebooks: $(INSTALLED) ## run all notebooks, or NB=path, and store their outputs
 	$(BIN)/python -m tools.notebooks execute $(NB)
+
+workshop: $(INSTALLED) ## write the student's and the instructor's notebooks, and a zip of each
+	$(BIN)/python -m tools.editions
 
 bench: $(INSTALLED) ## measure how fast fit is, as ratios in one run; HF_HOME may hold MRPC
 	$(BIN)/python -m experiments.bench

@@ -6,6 +6,8 @@ Active with pytest's ``--nbval``. Beside the tolerance (see tests/tolerance.py):
 - nbval waits five seconds for a cell's outputs once the cell has ended and a minute for a kernel. Both are too short
   on a busy machine, and a timeout that flakes teaches people to ignore red. It waits half an hour for a cell: too long.
 - With several pytest workers, the cores are divided between them, unless ``OMP_NUM_THREADS`` says otherwise.
+- Before the solution of an exercise runs, its check is tried on the stub that the student's edition has in its place:
+  the stub must raise, and with it the check. A check that passes without an answer checks nothing.
 - How long each notebook took and how much memory its kernel held goes to ``.cache/times.json``.
 """
 
@@ -22,10 +24,31 @@ from nbval.plugin import IPyNbCell, IPyNbFile, nocolors
 
 from tests.tolerance import Tolerance, difference
 from tools import kernels
+from tools.editions import stub
 from tools.hygiene import compared, tags
 from tools.notebooks import CELL_SECONDS, KERNEL_SECONDS, SKIPPED_FOLDERS
 
 OUTPUT_SECONDS = 120
+# Runs in the notebook's kernel, in a copy of its names and with the random state put back, so that it leaves no trace.
+TRY_THE_STUB = """
+def _try_the_stub(stub, check):
+    import contextlib, io, random
+    import numpy, torch
+    names = dict(get_ipython().user_ns)
+    states = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(stub, names)
+            exec(check, names)
+    except NotImplementedError:
+        return
+    finally:
+        random.setstate(states[0]), numpy.random.set_state(states[1]), torch.set_rng_state(states[2])
+    raise AssertionError("the check passes on the stub, without any answer")
+
+_try_the_stub({stub!r}, {check!r})
+del _try_the_stub
+"""
 
 
 class Notebook(IPyNbFile):
@@ -37,20 +60,25 @@ class Notebook(IPyNbFile):
             raise self.CollectError(f"{self.path} has cells that were not run: there is nothing to compare with.")
         if not any(compared(cell.cell) for cell in cells):
             raise self.CollectError(f"{self.path} has no compared output: running it would test nothing.")
+        sources = [cell.cell for cell in cells]
         for number, cell in enumerate(cells):
+            check = None
+            if "solution" in tags(cell.cell):
+                check = next((after.source for after in sources[number:] if "check" in tags(after)), None)
             yield NotebookCell.from_parent(
-                self, name=cell.name, cell_num=number, cell=cell.cell, options=cell.options, of=len(cells)
+                self, name=cell.name, cell_num=number, cell=cell.cell, options=cell.options, of=len(cells), check=check
             )
 
 
 class NotebookCell(IPyNbCell):
     """A code cell: passes if it runs and its outputs agree with the stored ones."""
 
-    def __init__(self, *, of: int, **arguments: object) -> None:
+    def __init__(self, *, of: int, check: str | None, **arguments: object) -> None:
         super().__init__(**arguments)
         self.output_timeout = OUTPUT_SECONDS
         self.colors = nocolors  # nbval colours its reports even where they go to a file
         self.of = of
+        self.check = check
 
     def compare_outputs(self, test: list, ref: list, skip_compare: object = None) -> bool:
         found = difference(ref, test, Tolerance.of(tags(self.cell)))
@@ -59,10 +87,21 @@ class NotebookCell(IPyNbCell):
 
     def runtest(self) -> None:
         try:
+            if self.check is not None:
+                self.try_the_stub(self.check)
             super().runtest()
         finally:
             peak = _peak_megabytes(self.parent.kernel)
             self.user_properties += [("cells", self.of), ("peak_mb", peak)]
+
+    def try_the_stub(self, check: str) -> None:
+        """Fail unless the check raises ``NotImplementedError`` where the stub stands in for the solution."""
+        source = TRY_THE_STUB.format(stub=stub(self.cell.source, "?"), check=check)
+        reply = self.parent.kernel.kc.execute(
+            source, silent=True, allow_stdin=False, stop_on_error=False, reply=True, timeout=CELL_SECONDS
+        )["content"]
+        if reply["status"] != "ok":
+            self.raise_cell_error(f"Its student edition fails: {reply.get('ename')}: {reply.get('evalue')}")
 
 
 class Times:

@@ -60,9 +60,9 @@ def clean_notebook() -> NotebookNode:
     ]
     for number in (1, 2, 3):
         cells += [
-            new_markdown_cell(f"### Exercise {number}\n\nSet `answer` to {number}. You should see **{number}**."),
-            code(f"answer = {number}", tags=("solution",)),
-            code(f"assert answer == {number}", tags=("check",)),
+            new_markdown_cell(f"### Exercise {number} · easy\n\nReturn {number}. You should see **{number}**."),
+            code(f"def answer():\n    return {number}", tags=("solution",)),
+            code(f"assert answer() == {number}", tags=("check",)),
         ]
     return notebook(*cells, new_markdown_cell("## Summary\n\nCounting works."))
 

@@ -127,6 +127,14 @@ def checks_before_the_solution(nb: NotebookNode) -> None:
     nb.cells[5].metadata.tags, nb.cells[6].metadata.tags = ["check"], ["solution"]
 
 
+def says_no_level(nb: NotebookNode) -> None:
+    nb.cells[4].source = "### Exercise 1\n\nReturn 1."
+
+
+def solves_without_a_function(nb: NotebookNode) -> None:
+    nb.cells[5].source = "answer = 1"
+
+
 def has_no_measured_time(nb: NotebookNode) -> None:
     del nb.metadata["helpers"]
 
@@ -168,6 +176,8 @@ BROKEN: dict[Callable[[NotebookNode], None], str] = {
     has_no_solution: "exercise 1 needs a cell tagged `solution`",
     has_no_check: "exercise 2 needs a cell tagged `solution` and, after it, a cell tagged `check`",
     checks_before_the_solution: "exercise 1 needs",
+    says_no_level: "exercise 1 does not say how hard it is",
+    solves_without_a_function: "exercise 1 is solved without a function",
     has_no_measured_time: "was not run by `make notebooks`",
     has_no_time_line: "no line that starts with **Time**",
     says_another_time: "but ran in about 65 s",

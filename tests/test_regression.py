@@ -66,6 +66,15 @@ CELLS: dict[str, tuple[NotebookNode, bool]] = {
     ),
 }
 
+DOUBLE = "def double(x):\n    return 2 * x"
+CHECK = "from helpers.claims import check_exercise; check_exercise('1', lambda: double(3), 6)"
+CELLS |= {
+    "a solution": (code(DOUBLE, tags=("solution",)), True),
+    "a check that its stub fails": (code(CHECK, stdout("✔ Exercise 1: right.\n"), tags=("check",)), True),
+    "a solution whose check asks nothing": (code(DOUBLE, tags=("solution",)), False),
+    "a check that asks nothing": (code("None", tags=("check",)), True),
+}
+
 THREADS = code(
     "import os\nint(os.environ['OMP_NUM_THREADS']) >= 1", new_output("execute_result", {"text/plain": "True"})
 )

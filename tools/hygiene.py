@@ -7,6 +7,7 @@ compared, cells run in order)? :func:`problems` answers both; it reads the file 
 
 from __future__ import annotations
 
+import ast
 import base64
 import re
 from collections.abc import Iterator
@@ -34,11 +35,13 @@ TOLERANCE_TAG = re.compile(r"tol-(\d+(?:\.\d+)?(?:e-?\d+)?)")
 NOTEBOOK_BYTES = 400_000
 PICTURE_BYTES = 80_000
 EXERCISES = 3
+# The levels of exercises, and the minutes that a reader is given for each: a plan, not a measurement.
+LEVELS = {"easy": 5, "medium": 10, "harder": 15, "open": 20}
 
 # A folder of the machine that ran the notebook: noise for the reader, and different on the next machine.
 MACHINE_PATH = re.compile(r"/(?:home|Users)/\w+|/root/|/tmp/|/var/folders/|[A-Z]:\\\\?Users|(?:site|dist)-packages")
 TIME_LINE = re.compile(r"^\*\*Time\*\*.*$", re.MULTILINE)
-_EXERCISE = re.compile(r"^(?:#+ *|\*\*)Exercise +\d+", re.MULTILINE)
+EXERCISE = re.compile(r"^(?:#+ *|\*\*)Exercise +(\d+)(?: · (\w+))?", re.MULTILINE)
 _HEADING = re.compile(r"^(#+) +(.*)$", re.MULTILINE)
 
 
@@ -183,6 +186,13 @@ def _picture(output: NotebookNode, cell: NotebookNode) -> Iterator[str]:
         yield "does not pass its picture's alternative text to the website; `make notebooks` does that"
 
 
+def _defines_a_function(source: str) -> bool:
+    try:
+        return any(isinstance(node, ast.FunctionDef) for node in ast.parse(source).body)
+    except SyntaxError:
+        return False
+
+
 def _exercises(notebook: NotebookNode) -> Iterator[str]:
     """Walk the section "Exercises": each begins with "Exercise 1" and has a solution, then a check."""
     exercises: list[list[str]] = []
@@ -195,8 +205,13 @@ def _exercises(notebook: NotebookNode) -> Iterator[str]:
                 elif len(hashes) <= level:
                     level = 0
             if level:
-                exercises += [[] for _ in _EXERCISE.findall(cell.source)]
+                for number, difficulty in EXERCISE.findall(cell.source):
+                    exercises.append([])
+                    if difficulty not in LEVELS:
+                        yield f"exercise {number} does not say how hard it is: {', '.join(LEVELS)}"
         elif level and exercises:
+            if "solution" in tags(cell) and not _defines_a_function(cell.source):
+                yield f"exercise {len(exercises)} is solved without a function, so there is no stub to make of it"
             exercises[-1] += [tag for tag in tags(cell) if tag in ("solution", "check")]
     if len(exercises) < EXERCISES:
         yield f'has {len(exercises)} exercises ("Exercise 1" … under a heading "Exercises"); {EXERCISES} are needed'
