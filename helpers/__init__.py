@@ -12,3 +12,15 @@ Importing the package is cheap: PyTorch and transformers load with the module th
 """
 
 __version__ = "0.1.0"
+
+
+def require(version: str) -> None:
+    """Stop a notebook that was written for another version of the book; patch versions (0.1.x) go together.
+
+    Raises ``RuntimeError`` that names both versions and the way out.
+    """
+    if version.split(".")[:2] != __version__.split(".")[:2]:
+        raise RuntimeError(
+            f"This notebook belongs to version {version} of the book, and helpers {__version__} is installed. Install "
+            f"that version, or open the notebook of version {__version__}."
+        )

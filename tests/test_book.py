@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tools.hygiene import problems
-from tools.notebooks import BOOK, chapters
+from tools.notebooks import BOOK, chapters, install_cell
 
 
 def test_the_book_has_chapters():
@@ -17,3 +18,9 @@ def test_the_book_has_chapters():
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: str(path.relative_to(BOOK)))
 def test_chapter_is_clean(path: Path):
     assert problems(path) == []
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: str(path.relative_to(BOOK)))
+def test_chapter_installs_its_own_version(path: Path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert next(cell.source for cell in cells if cell.cell_type == "code") == install_cell()

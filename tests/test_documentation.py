@@ -15,8 +15,8 @@ from helpers.data import docstrings
 from helpers.data.documentation import (  # the function of that name hides the module
     LIBRARIES,
     PER_LIBRARY,
-    _cache_folders,
     _documents,
+    cache_folders,
     split_of,
     versions,
 )
@@ -252,4 +252,4 @@ def test_no_folder_at_all_is_no_error(monkeypatch, tmp_path, harvests):
     _documents()
     _documents()
     assert len(harvests) == 2
-    assert len(_cache_folders()) == 2
+    assert len(cache_folders()) == 2

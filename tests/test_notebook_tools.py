@@ -10,6 +10,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 
+import helpers
 from tests.samples import clean_notebook, code, notebook, png, stdout, write
 from tools import kernels, notebooks
 from tools.hygiene import time_line
@@ -129,6 +130,16 @@ def test_cells_without_an_identifier_get_a_lasting_one(tmp_path: Path):
     first = [cell.id for cell in nbformat.read(path, as_version=4).cells]
     assert notebooks.clean(path) is False
     assert len(set(first)) == len(first)
+
+
+def test_the_install_cell_is_made_of_address_and_version(tmp_path: Path):
+    old = code("import sys\n\nif 'google.colab' in sys.modules:\n    %pip install elsewhere")
+    path = write(notebook(old, code("'google.colab'")), tmp_path / "chapter.ipynb")
+    notebooks.clean(path)
+    first, second = nbformat.read(path, as_version=4).cells
+    assert first.source == notebooks.install_cell()
+    assert second.source == "'google.colab'"
+    assert f"@v{helpers.__version__}" in first.source
 
 
 def test_check_lists_problems_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbformat import NotebookNode
 
+import helpers
 from tools import kernels
 from tools.hygiene import KERNELSPEC, LANGUAGE_INFO, TIME_LINE, alt_text, pictures, problems, time_line
 
@@ -31,6 +33,7 @@ SKIPPED_FOLDERS = {"_build", ".ipynb_checkpoints"}
 CELL_METADATA = ("tags", "mystnb")
 CELL_SECONDS = 600
 KERNEL_SECONDS = 300
+INSTALLS = "google.colab"  # the word by which a chapter's install cell is known
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -53,6 +56,7 @@ def execute(path: Path, kernel: str | None = None) -> int:
     :class:`NotebookFailed` and leaves the file as it was when a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
+    _renew_install_cell(notebook)
     seconds = max(round(_run(notebook, path, kernel) / 5) * 5, 5)
     notebook.metadata["helpers"] = {"seconds": seconds}
     first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
@@ -74,17 +78,34 @@ def clean(path: Path) -> bool:
     return changed
 
 
+def install_cell() -> str:
+    """The first code cell of every chapter, made of the repository's address and the version of ``helpers``."""
+    address = yaml.safe_load((BOOK.parent / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    return f"""\
+# In Colab, install the book's package. Anywhere, make sure that it is this chapter's version.
+import sys
+
+if "{INSTALLS}" in sys.modules:
+    %pip install -q "bert-finetuning-book[offline] @ git+{address}@v{helpers.__version__}"
+
+import helpers
+
+helpers.require("{helpers.__version__}")"""
+
+
 def normalise(notebook: NotebookNode) -> None:
     """Remove, in place, what differs from run to run or from editor to editor, and keep what readers need.
 
-    What stays: sources, tags, standard output, results, pictures with their alternative text, the execution counts as
-    the kernel gave them, and the messages of errors that are meant to be there, without the library's frames.
+    The install cell is written anew. What stays: other sources, tags, standard output, results, pictures with their
+    alternative text, the execution counts as the kernel gave them, and the messages of errors that are meant to be
+    there, without the library's frames.
     """
     kept = {"kernelspec": KERNELSPEC, "language_info": LANGUAGE_INFO}
     if "helpers" in notebook.metadata:
         kept["helpers"] = notebook.metadata["helpers"]
     notebook.metadata = nbformat.from_dict(kept)
     _name_cells(notebook)
+    _renew_install_cell(notebook)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
         if cell.cell_type == "code":
@@ -131,6 +152,12 @@ def _run(notebook: NotebookNode, path: Path, kernel: str | None) -> float:
         source = notebook.cells[current].source
         raise NotebookFailed(f"{path}, cell {current + 1} of {total}: {error}\n{source}") from error
     return time.monotonic() - begin
+
+
+def _renew_install_cell(notebook: NotebookNode) -> None:
+    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    if first is not None and INSTALLS in first.source:
+        first.source = install_cell()
 
 
 def _name_cells(notebook: NotebookNode) -> None:

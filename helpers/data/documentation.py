@@ -112,13 +112,13 @@ def _documents() -> Documents:
     """The whole corpus: from the cache, or harvested and then cached."""
     identity = json.dumps([FORMAT, PER_LIBRARY, versions()])
     name = f"documentation-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    for folder in _cache_folders():
+    for folder in cache_folders():
         try:
             return json.loads((folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
     documents = _harvest()
-    for folder in _cache_folders():
+    for folder in cache_folders():
         try:
             _write(folder / name, json.dumps(documents))
             break
@@ -181,7 +181,7 @@ def _rows(documents: Documents, names: list[str]) -> Iterator[tuple[str, str, in
             yield sentence, name, names.index(library)
 
 
-def _cache_folders() -> list[Path]:
+def cache_folders() -> list[Path]:
     """Where the corpus may be kept, best first: ``HELPERS_CACHE``, the platform's cache folder, a temporary one."""
     folders = []
     if os.environ.get("HELPERS_CACHE"):
