@@ -26,6 +26,8 @@ def build(tmp_path, monkeypatch):
     nbformat.write(_chapter(), source / "chapter.ipynb")
 
     def run(index: str) -> tuple[str, str]:
+        toc = "root: index\nparts:\n  - caption: The part\n    chapters:\n      - file: chapter\n"
+        (source / "_toc.yml").write_text(toc, encoding="utf-8")
         (source / "index.md").write_text(f"# Index\n\n{index}\n\n```{{toctree}}\nchapter\n```\n", encoding="utf-8")
         settings = {
             "extensions": ["myst_nb", "book_site"],
@@ -109,6 +111,33 @@ def test_results_are_quoted_from_the_chapter(build, tmp_path):
 def test_a_result_that_is_gone_warns(build, directive, complaint):
     _, warnings = build(directive)
     assert complaint in warnings
+
+
+def test_the_ledger_lists_every_claim_with_value_and_place(build):
+    page, warnings = build("```{ledger}\n```")
+    assert not warnings
+    assert "2 claims in 1 chapters." in page
+    for part in (
+        "The chapter (The part)",
+        "Water is wet",
+        "wetness=1",
+        "kelvin=250",
+        'href="chapter.html#the-chapter"',
+    ):
+        assert part in page
+
+
+def test_a_claim_without_a_value_warns(build, tmp_path):
+    path = tmp_path / "book" / "chapter.ipynb"
+    path.write_text(path.read_text(encoding="utf-8").replace("   wetness=1", ""), encoding="utf-8")
+    assert "chapter: a claim without a value: Water is wet" in build("```{ledger}\n```")[1]
+
+
+def test_the_times_of_the_chapters(build):
+    page, warnings = build("```{chapter-times}\n```")
+    assert not warnings
+    assert "<p>1 min</p>" in page
+    assert "<p>0 s</p>" in page
 
 
 def test_formulas_become_mathml(build):

@@ -1,18 +1,24 @@
 """What the book's website does beyond Jupyter Book: folded solutions, marked claims, formulas without scripts,
-results quoted from the chapters, and a preview for links shared elsewhere.
+results quoted from the chapters, the ledger of claims, and a preview for links shared elsewhere.
 
 Named in ``_config.yml`` under ``local_extensions``.
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from sphinx.application import Sphinx
 
-from . import cells, head, mathml, results
+# What the site says of the chapters is read by tools/ and experiments/, which are not installed as packages.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from . import cells, head, ledger, mathml, results
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the parts with Sphinx."""
-    for part in (cells, head, mathml, results):
+    for part in (cells, head, ledger, mathml, results):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
