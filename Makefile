@@ -9,6 +9,7 @@ NB ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+AXE := .cache/site/node_modules/axe-core/axe.min.js
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ test-gpu: $(INSTALLED) ## run every notebook, against the same stored outputs, o
 	@$(BIN)/python -m tools.kernels require-gpu
 	$(PYTEST) --nbval-kernel-name helpers-gpu book
 
-test-site: book ## open every page of the website in a headless Chromium
+test-site: book $(AXE) ## open every page of the website in a headless Chromium
 	$(BIN)/pytest -m site tests
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
@@ -64,4 +65,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	$(BIN)/python -m pip install -q -e '.[all]' -c constraints.txt
 	$(BIN)/python -m tools.kernels install
+	@touch $@
+
+$(AXE): tests/site/package.json
+	@command -v npm >/dev/null || { echo "npm is missing: the accessibility test needs axe-core (apt-get install npm)." >&2; exit 1; }
+	mkdir -p .cache/site && cp $< .cache/site/ && npm install --prefix .cache/site --no-audit --no-fund --silent
 	@touch $@

@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 
 WIDE, NARROW, HEIGHT = 1280, 380, 900
 QUIET_SECONDS = 0.2
+AXE = Path(__file__).resolve().parents[2] / ".cache" / "site" / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_SECONDS = 10
+SCRIPT_SECONDS = 120  # axe looks at every element of the page
 
 NO_BROWSER = (
     "The site is tested in Chromium, and {missing} is not here. On Debian or Ubuntu:\n"
     "    apt-get install chromium chromium-driver\n"
     "Elsewhere, put chromium (or google-chrome) and a chromedriver of the same version on the PATH."
+)
+
+NO_AXE = (
+    f"The site's accessibility is tested with axe-core, and {AXE} is not here. `make test-site` fetches it with npm;"
+    " on Debian or Ubuntu: apt-get install npm. By hand:\n"
+    "    mkdir -p .cache/site && cp tests/site/package.json .cache/site && npm install --prefix .cache/site"
 )
 
 # Nothing reaches another host: a page that asks one is found out by its request, not by the reply.
@@ -91,7 +99,8 @@ class Page:
 
     ``requests`` maps every address that the page asked for to the bytes it received; ``failed`` says which of them
     failed and how; ``buttons`` are the links above the text (Colab, Binder, edit …); ``narrow`` lists the elements that
-    stick out at 380 px; ``backgrounds`` maps the address of a figure to the luminance behind it in dark mode.
+    stick out at 380 px; ``backgrounds`` maps the address of a figure to the luminance behind it in dark mode;
+    ``violations`` are axe's serious and critical ones, in light and in dark mode.
     """
 
     address: str
@@ -106,6 +115,21 @@ class Page:
     folded: int
     narrow: list[str]
     backgrounds: dict[str, float]
+    violations: list[str]
+
+
+# The rules of the Web Content Accessibility Guidelines, and what axe's authors hold to be good practice.
+VIOLATIONS = """
+const done = arguments[arguments.length - 1];
+// A colour that is still on its way from light to dark is nobody's colour.
+document.head.insertAdjacentHTML('beforeend', '<style>* { transition: none !important }</style>');
+axe.run(document, {resultTypes: ['violations']}).then(
+  (result) => done(result.violations
+    .filter((rule) => ['serious', 'critical'].includes(rule.impact))
+    .map((rule) => `${rule.impact}: ${rule.help} (${rule.id}): ` +
+      rule.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' … '))),
+  (error) => done([`axe failed: ${error}`]));
+"""
 
 
 def find_programs() -> tuple[str, str]:
@@ -125,6 +149,8 @@ def open_browser() -> Iterator[Chrome]:
     from selenium.webdriver.chrome.service import Service
 
     browser, driver = find_programs()
+    if not AXE.is_file():
+        raise FileNotFoundError(NO_AXE)
     options = ChromeOptions()
     options.binary_location = browser
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -134,6 +160,7 @@ def open_browser() -> Iterator[Chrome]:
             options.add_argument(argument)
         chrome = Chrome(options=options, service=Service(driver))
         try:
+            chrome.set_script_timeout(SCRIPT_SECONDS)
             chrome.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
             yield chrome
         finally:
@@ -152,7 +179,9 @@ def visit(browser: Chrome, address: str) -> Page:
         if entry["level"] == "SEVERE" and "Failed to load resource" not in entry["message"]  # these are in `failed`
     ]
     facts = browser.execute_script(FACTS)
-    figures = browser.execute_script(FIGURE_BACKGROUNDS)
+    violations = _violations(browser)
+    figures = browser.execute_script(FIGURE_BACKGROUNDS)  # leaves the page dark
+    violations += [f"in dark mode, {found}" for found in _violations(browser) if found not in violations]
     _resize(browser, NARROW)
     return Page(
         address=address,
@@ -160,9 +189,15 @@ def visit(browser: Chrome, address: str) -> Page:
         requests=requests,
         failed=failed,
         narrow=browser.execute_script(OVERFLOW, NARROW),
+        violations=violations,
         backgrounds={figure["source"]: figure["luminance"] for figure in figures},
         **facts,
     )
+
+
+def _violations(browser: Chrome) -> list[str]:
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    return browser.execute_async_script(VIOLATIONS)
 
 
 def _resize(browser: Chrome, width: int) -> None:

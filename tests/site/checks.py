@@ -71,6 +71,11 @@ def figures(page: Page) -> list[str]:
     return [f"{url} stands on a dark ground" for url, luminance in page.backgrounds.items() if luminance < LIGHT]
 
 
+def accessible(page: Page) -> list[str]:
+    """axe-core finds no serious violation, in light or in dark mode."""
+    return page.violations
+
+
 def links(page: Page, site: Path) -> list[str]:
     """Links within the site lead to a file, and their anchors to a place in it."""
     problems = []
@@ -99,6 +104,7 @@ CHECKS: list[Callable[[Page], list[str]]] = [
     solutions,
     narrow,
     figures,
+    accessible,
 ]
 
 

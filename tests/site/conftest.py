@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.site.browser import Page, find_programs, html_files, open_browser, visit
+from tests.site.browser import Page, html_files, open_browser, visit
 from tests.site.server import serve
 
 if TYPE_CHECKING:
@@ -26,13 +26,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
-    """A headless Chromium; without one, the tests fail with the way to get it."""
+    """A headless Chromium; without one, or without axe-core, the tests fail with the way to get it."""
+    opened = open_browser()
     try:
-        find_programs()
+        chrome = opened.__enter__()
     except FileNotFoundError as error:
         pytest.fail(str(error), pytrace=False)
-    with open_browser() as chrome:
-        yield chrome
+    yield chrome
+    opened.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")

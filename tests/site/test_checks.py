@@ -24,7 +24,9 @@ DOT = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9h"
     "AAAAAElFTkSuQmCC"
 )
-HEAD = '<!doctype html><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+HEAD = (
+    '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+)
 GOOD = f'<h1 id="top">Fine</h1><a href="#top">up</a> <a href="good.html#top">here</a><img src="{DOT}" alt="A dot.">'
 ADDRESS = "https://github.com/someone/somewhere"
 
@@ -39,6 +41,8 @@ BROKEN = {
     "solutions": '<div class="cell tag_solution"><pre>answer = 42</pre></div>',
     "narrow": '<table><tr><td style="min-width: 600px">wide</td></tr></table>',
     "figures": f'<article style="background: #111"><img src="{DOT}" alt="A dot."></article>',
+    "accessible": '<p style="color: #999; background: #fff">Grey letters that few can read.</p>',
+    "accessible-button": "<button></button>",
 }
 LINKS = {
     "leads to no file": '<a href="missing.html">gone</a>',

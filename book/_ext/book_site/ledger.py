@@ -38,9 +38,10 @@ class Outlined(SphinxDirective):
         """A paragraph that links to a chapter, or to the section of it with this heading."""
         if section:
             relative = self.env.app.builder.get_relative_uri(self.env.docname, name)
-            return nodes.paragraph(
-                "", "", nodes.reference("", text, refuri=f"{relative}#{nodes.make_id(section)}", internal=True)
-            )
+            # The page's typography comes before its anchors: a straight quote would become a dash, a round one nothing.
+            anchor = nodes.make_id(section.translate(str.maketrans("'\"", "’”")))
+            link = nodes.reference("", text.replace("`", ""), refuri=f"{relative}#{anchor}", internal=True)
+            return nodes.paragraph("", "", link)
         link = addnodes.pending_xref(
             "",
             nodes.inline("", text),

@@ -1,0 +1,26 @@
+"""What Sphinx and its extensions write that a screen reader stumbles over, mended in the finished page.
+
+- MyST-NB labels every folded cell "Toggle hidden content", over the text that says what is hidden;
+- the bibliography is announced as a list, and its entries are not list items.
+"""
+
+from __future__ import annotations
+
+from sphinx.application import Sphinx
+
+MENDED = {
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+}
+
+
+def mend(app: Sphinx, pagename: str, templatename: str, context: dict[str, object], doctree: object) -> None:
+    """Replace them in the page's text."""
+    for wrong, right in MENDED.items():
+        if "body" in context:
+            context["body"] = context["body"].replace(wrong, right)
+
+
+def setup(app: Sphinx) -> None:
+    """Work on every page when it is written."""
+    app.connect("html-page-context", mend)
