@@ -13,7 +13,7 @@ AXE := .cache/site/node_modules/axe-core/axe.min.js
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu test-site lab notebooks workshop bench lint format clean
+.PHONY: help book test test-gpu test-site test-colab lab notebooks workshop bench lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-gpu: $(INSTALLED) ## run every notebook, against the same stored outputs, o
 
 test-site: book $(AXE) ## open every page of the website in a headless Chromium
 	$(BIN)/pytest -m site tests
+
+test-colab: $(INSTALLED) ## run three chapters, each alone, with Colab's packages and their own install cell
+	$(BIN)/python -m tools.colab
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab book
