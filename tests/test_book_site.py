@@ -52,7 +52,7 @@ def _chapter() -> nbformat.NotebookNode:
     v4 = nbformat.v4
     claims = "✔ Water is wet   wetness=1\n✔ Ice is cold   kelvin=250\n"
     cells = [
-        v4.new_markdown_cell("# The chapter\n\nIt has a first sentence."),
+        v4.new_markdown_cell("# The chapter\n\nIt has a first sentence.\n\n*Why?*"),
         v4.new_code_cell("claim(...)", outputs=[v4.new_output("stream", name="stdout", text=claims)]),
         v4.new_code_cell("print(1)", outputs=[v4.new_output("stream", name="stdout", text="1\n")]),
         v4.new_code_cell("answer = 42", metadata={"tags": ["solution"]}),
@@ -138,6 +138,57 @@ def test_the_times_of_the_chapters(build):
     assert not warnings
     assert "<p>1 min</p>" in page
     assert "<p>0 s</p>" in page
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """Writes the two files of ``book/workshop``."""
+
+    def write(schedules: str = "", notes: str = "") -> None:
+        folder = tmp_path / "book" / "workshop"
+        folder.mkdir()
+        (folder / "schedules.yml").write_text(schedules, encoding="utf-8")
+        (folder / "notes.yml").write_text(notes, encoding="utf-8")
+
+    return write
+
+
+PLAN = "short:\n  hours: {hours}\n  blocks:\n    - {{break: 65}}\n    - {{chapter: {chapter}, exercises: []}}\n"
+
+
+def test_a_plan_counts_its_minutes(build, workshop):
+    workshop(PLAN.format(hours=2, chapter="chapter"))
+    page, warnings = build("```{schedule} short\n```")
+    assert not warnings
+    for part in ("<p>0:00</p>", "<p>Break</p>", "<p>1:05</p>", "1.1 hours with breaks, of 2 planned."):
+        assert part in page
+
+
+@pytest.mark.parametrize(
+    ("plan", "complaint"),
+    [
+        (PLAN.format(hours=1, chapter="chapter"), "the plan short takes 1.1 hours, not 1"),
+        (PLAN.format(hours=2, chapter="elsewhere"), "names elsewhere, which is no chapter"),
+        ("long: {}", "there is no plan short; there are long"),
+    ],
+)
+def test_a_plan_that_does_not_work_warns(build, workshop, plan, complaint):
+    workshop(plan)
+    assert complaint in build("```{schedule} short\n```")[1]
+
+
+def test_what_instructors_read_of_a_chapter(build, workshop):
+    note = "chapter:\n  misconceptions: ['It *thinks*.']\n  quiz: [{question: 'Why?', answer: 'Because.'}]\n"
+    workshop(notes=note)
+    page, warnings = build("```{teaching-notes}\n```\n\n## Quiz\n\n```{quiz}\n```")
+    assert not warnings
+    for part in ("It <em>thinks</em>.", "Why?", "<summary>Answer</summary>", "Because."):
+        assert part in page
+
+
+def test_a_chapter_without_notes_warns(build, workshop):
+    workshop(notes="{}")
+    assert "workshop/notes.yml says nothing of chapter" in build("```{teaching-notes}\n```")[1]
 
 
 def test_formulas_become_mathml(build):

@@ -109,6 +109,8 @@ def instructor_notes(chapter: outline.Chapter, notes: dict | None) -> str:
     ):
         if points := (notes or {}).get(key):
             text += [f"**{heading}**", "\n".join(f"- {point}" for point in points)]
+    for quiz in (notes or {}).get("quiz", []):
+        text.append(f"**For the quiz** · {quiz['question']} *{quiz['answer']}*")
     return "\n\n".join(text)
 
 
