@@ -9,11 +9,13 @@ NB ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Cuts off the network where the system lets us; the installer asks no index in any case.
+OFFLINE := $(shell unshare -rn true 2>/dev/null && echo unshare -rn)
 AXE := .cache/site/node_modules/axe-core/axe.min.js
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu test-site test-colab lab notebooks workshop bench lint format clean
+.PHONY: help book test test-gpu test-site test-colab test-stick lab notebooks workshop stick bench lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +34,16 @@ test-gpu: $(INSTALLED) ## run every notebook, against the same stored outputs, o
 test-site: book $(AXE) ## open every page of the website in a headless Chromium
 	$(BIN)/pytest -m site tests
 
-test-colab: $(INSTALLED) ## run three chapters, each alone, with Colab's packages and their own install cell
+test-cotest-stick: stick ## install from the stick, without any network, and check that all is there
+	$(OFFLINE) $(PYTHON) _build/stick/install.py _build/stick-test
+	rm -rf _build/stick-test
+
+lab: $(INSTALLED) ## run three chapters, each alone, with Colab's packages and their own install cell
 	$(BIN)/python -m tools.colab
+
+test-stick: stick ## install from the stick, without any network, and check that all is there
+	$(OFFLINE) $(PYTHON) _build/stick/install.py _build/stick-test
+	rm -rf _build/stick-test
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab book
@@ -43,6 +53,9 @@ notebooks: $(INSTALLED) ## run all notebooks, or NB=path, and store their output
 
 workshop: $(INSTALLED) ## write the student's and the instructor's notebooks, and a zip of each
 	$(BIN)/python -m tools.editions
+
+stick: $(INSTALLED) ## collect all that a room without internet needs
+	$(BIN)/python -m tools.stick
 
 bench: $(INSTALLED) ## measure how fast fit is, as ratios in one run; HF_HOME may hold MRPC
 	$(BIN)/python -m experiments.bench

@@ -119,13 +119,15 @@ def test_contributors_know_every_tag():
 
 def test_ci_runs_the_commands_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text()
-    for target in ("test", "book", "test-site", "test-colab"):
+    for target in ("test", "book", "test-site", "test-colab", "test-stick"):
         assert re.search(rf"^step \w+ make {target}\b", script, re.MULTILINE)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
 @needs_bash
-@pytest.mark.parametrize(("broken", "status"), [("", 0), ("test", 1), ("book", 1), ("test-site", 1), ("test-colab", 1)])
+@pytest.mark.parametrize(
+    ("broken", "status"), [("", 0), ("test", 1), ("book", 1), ("test-site", 1), ("test-colab", 1), ("test-stick", 1)]
+)
 def test_ci_fails_where_a_step_fails_and_shows_how_the_tests_ended(broken: str, status: int, tmp_path: Path):
     for name in ("chromium", "chromedriver", "npm", "make"):
         program = tmp_path / name
