@@ -34,11 +34,7 @@ test-gpu: $(INSTALLED) ## run every notebook, against the same stored outputs, o
 test-site: book $(AXE) ## open every page of the website in a headless Chromium
 	$(BIN)/pytest -m site tests
 
-test-cotest-stick: stick ## install from the stick, without any network, and check that all is there
-	$(OFFLINE) $(PYTHON) _build/stick/install.py _build/stick-test
-	rm -rf _build/stick-test
-
-lab: $(INSTALLED) ## run three chapters, each alone, with Colab's packages and their own install cell
+test-colab: $(INSTALLED) ## run three chapters, each alone, with Colab's packages and their own install cell
 	$(BIN)/python -m tools.colab
 
 test-stick: stick ## install from the stick, without any network, and check that all is there
