@@ -47,8 +47,9 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 notebooks: $(INSTALLED) ## run all notebooks, or NB=path, and store their outputs
 	$(BIN)/python -m tools.notebooks execute $(NB)
 
-workshop: $(INSTALLED) ## write the student's and the instructor's notebooks, and a zip of each
+workshop: $(INSTALLED) ## write the student's and the instructor's notebooks, a zip of each, and slides
 	$(BIN)/python -m tools.editions
+	$(BIN)/python -m tools.slides
 
 stick: $(INSTALLED) ## collect all that a room without internet needs
 	$(BIN)/python -m tools.stick
