@@ -14,11 +14,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
 from helpers import runtime
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 EVIDENCE = Path(__file__).parents[1] / "book" / "evidence"
 VERSIONS = ("torch", "transformers", "datasets", "accelerate", "peft")
@@ -34,18 +37,28 @@ def run(path: Path, settings: Iterable[dict[str, Any]], measure: Callable[..., d
 
     A row holds ``settings``, ``results``, ``minutes`` and :func:`environment`. Rows that no setting asks for stay.
     """
+    # Under `accelerate launch` all processes measure together, and the first one writes.
+    launched = _launched()
     rows: list[dict] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    launched.wait_for_everyone()
     done = {_key(row["settings"]): row for row in rows}
     wanted = list(settings)
-    for setting in tqdm([s for s in wanted if _key(s) not in done], desc=path.stem, unit="row"):
+    missing = [setting for setting in wanted if _key(setting) not in done]
+    for setting in tqdm(missing, desc=path.stem, unit="row", disable=not launched.is_main_process):
         began = time.perf_counter()
         results = measure(**setting)
         minutes = (time.perf_counter() - began) / 60
         row = {"settings": setting, "results": results, "minutes": round(minutes, 3), **environment()}
         rows.append(row)
         done[_key(setting)] = row
-        write_json(path, rows)
+        if launched.is_main_process:
+            write_json(path, rows)
     return [done[_key(setting)] for setting in wanted]
+
+
+def processes() -> int:
+    """How many processes `accelerate launch` has started; 1 without it."""
+    return _launched().num_processes
 
 
 def environment() -> dict[str, Any]:
@@ -55,6 +68,7 @@ def environment() -> dict[str, Any]:
     device = runtime.device()
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {platform.machine()}",
+        "processes": processes(),
         "threads": torch.get_num_threads(),
         "precision": runtime.precision(),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
@@ -72,6 +86,12 @@ def write_json(path: Path, value: object) -> None:
         file.write(text)
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path)
+
+
+def _launched() -> PartialState:
+    from accelerate import PartialState
+
+    return PartialState(cpu=runtime.device().type == "cpu")
 
 
 def _key(settings: dict[str, Any]) -> str:

@@ -47,14 +47,17 @@ STYLE = {
 
 
 @contextmanager
-def figure(title: str, alt: str, *, columns: int = 1, size: tuple[float, float] | None = None) -> Iterator[Axes]:
+def figure(
+    title: str, alt: str, *, columns: int = 1, rows: int = 1, size: tuple[float, float] | None = None
+) -> Iterator[Axes]:
     """Draw one figure in the book's style and show it when the block ends.
 
     Args:
         title: the message, as a sentence: what the reader should see.
         alt: the same for someone who can not see it: what is on the axes and how it runs. No measured number belongs
             here, because it is fixed while the run is not.
-        columns: number of axes side by side; with more than one, an array of axes is given.
+        columns, rows: numbers of axes side by side and one below the other; with more than one, an array of axes is
+            given.
 
     >>> with figure("The loss falls fast, then slowly", "Line: loss against step, falling.") as axes:  # doctest: +SKIP
     ...     axes.plot(losses)
@@ -62,8 +65,8 @@ def figure(title: str, alt: str, *, columns: int = 1, size: tuple[float, float] 
     import matplotlib.pyplot as plt
 
     with plt.rc_context(STYLE):
-        drawn, axes = plt.subplots(1, columns, figsize=size)
-        if columns == 1:
+        drawn, axes = plt.subplots(rows, columns, figsize=size)
+        if rows == columns == 1:
             axes.set_title(title)
         else:
             drawn.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")

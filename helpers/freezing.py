@@ -1,17 +1,25 @@
 """Which parameters learn?
 
 A parameter learns when three things hold: it has ``requires_grad``, an optimizer holds it, and the loss depends on it.
-These functions set the first. A module whose parameters are all frozen also belongs in eval mode: in train mode its
-dropout would still change its output from pass to pass, and its BatchNorm statistics would still move.
+These functions set the first, so build the optimizer (or call ``training.fit``, which does) after them. A module whose
+parameters are all frozen also belongs in eval mode: in train mode its dropout would still change its output from pass
+to pass, and its BatchNorm statistics would still move.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from helpers import models
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 def freeze(model: nn.Module, *patterns: str) -> list[str]:
@@ -52,6 +60,22 @@ def unfreeze(model: nn.Module, *patterns: str) -> list[str]:
     return matched
 
 
+def train_only(model: nn.Module, *patterns: str) -> list[str]:
+    """Let the parameters whose names match learn, and freeze all others; see :func:`freeze` for patterns.
+
+    ``train_only(model, "*.bias", "classifier")`` is BitFit (Ben Zaken et al. 2022): the biases and the head.
+    Returns the names of the parameters that learn.
+    """
+    matched = _match(model, patterns)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in matched)
+        if name not in matched:
+            parameter.grad = None
+    model.train()
+    eval_frozen(model)
+    return matched
+
+
 def eval_frozen(model: nn.Module) -> list[str]:
     """Put every module whose parameters are all frozen into eval mode, with everything inside it.
 
@@ -69,17 +93,119 @@ def eval_frozen(model: nn.Module) -> list[str]:
     return found
 
 
-def freeze_body(model: nn.Module) -> list[str]:
+def freeze_body(model: PreTrainedModel) -> list[str]:
     """Freeze the pretrained encoder and leave the head: "feature extraction". Returns the frozen names."""
-    body = models.body(model)
-    if body is model:
-        raise ValueError(f"{type(model).__name__} has no head over its body, so freezing the body leaves nothing.")
+    _require_head(model)
     return freeze(model, model.base_model_prefix)
+
+
+def unfreeze_top(model: PreTrainedModel, layers: int) -> list[str]:
+    """Let the head and the top ``layers`` layers of the encoder learn; freeze the layers below and the embeddings.
+
+    The pooler, where there is one, stands above the top layer and learns as soon as a layer does; with ``layers=0``
+    the head learns alone, as after :func:`freeze_body`. Returns the names of the parameters that learn. Raises
+    ``ValueError`` where the encoder has fewer layers.
+    """
+    _require_head(model)
+    top, prefix = _top(model, layers), f"{model.base_model_prefix}."
+    names = [name for name, _ in model.named_parameters()]
+    return train_only(model, *(n for n in names if not n.startswith(prefix) or models.part_of(n) in top))
+
+
+def gradual(model: PreTrainedModel, step: int = 1) -> Iterator[int]:
+    """Unfreeze from the top in stages: the head alone, then ``step`` layers more at every stage, at last everything.
+
+    Gives the number of learning layers of each stage, and waits while you train it:
+
+    >>> for layers in gradual(models.load("minilm", head="classification", labels=["a", "b"]), step=3):
+    ...     print(layers)  # here: training.fit(model, train, epochs=1)
+    0
+    3
+    6
+
+    Every ``fit`` builds its optimizer anew, so the layers that have just joined are in it. "Gradual unfreezing" of
+    Howard & Ruder 2018, section 3.3, with ``step=1`` and an epoch a stage. Raises ``ValueError`` for a step below 1.
+    """
+    if step < 1:
+        raise ValueError(f"step is a number of layers, at least 1; got {step}.")
+    depth = models.body(model).config.num_hidden_layers
+    for layers in range(0, depth, step):
+        unfreeze_top(model, layers)
+        yield layers
+    unfreeze(model, "*")
+    yield depth
+
+
+@torch.no_grad()
+def reinit_top(model: PreTrainedModel, layers: int) -> list[str]:
+    """Forget what the top ``layers`` layers and the pooler were pretrained to, before you fine-tune.
+
+    Weights are drawn anew as BERT's were: normal with the configuration's ``initializer_range`` as its standard
+    deviation; biases 0, LayerNorm 1 and 0. Returns the names of these parameters. Source: Zhang et al. 2021,
+    section 4. Raises ``ValueError`` where the encoder has fewer layers.
+    """
+    top, body = _top(model, layers), models.body(model)
+    for name, module in body.named_modules():
+        if models.part_of(name) not in top:
+            continue
+        if isinstance(module, nn.Linear):
+            module.weight.normal_(0.0, body.config.initializer_range)
+            module.bias.zero_()
+        elif isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
+    return [name for name, _ in model.named_parameters() if models.part_of(name) in top]
+
+
+def lora(
+    model: PreTrainedModel, rank: int = 8, targets: Sequence[str] = ("query", "value"), alpha: float = 16
+) -> PeftModel:
+    """Freeze the encoder and give its ``targets`` low-rank updates that learn instead: W + (alpha / rank) · B A.
+
+    Args:
+        model: changed in place; its head goes on learning and is saved with the adapter.
+        rank: inner width of the product B A; A starts random, B at 0, so that nothing changes at first.
+        targets: names of linear layers, or ends of names; ``("query", "value")`` is the choice of the paper.
+
+    Returns the model of ``peft``: ``save_pretrained`` writes the adapter and the head alone, ``merge_and_unload``
+    gives an ordinary model back. Raises ``ValueError`` for a target that is not there, where ``peft`` keeps silent as
+    long as another one is. Source: Hu et al. 2022, section 4.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    linear = [name for name, module in models.body(model).named_modules() if isinstance(module, nn.Linear)]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in linear):
+            known = ", ".join(sorted({name.rpartition(".")[2] for name in linear}))
+            raise ValueError(f"No linear layer is called {target!r}. The encoder's are called: {known}.")
+    heads = [
+        name
+        for name, child in model.named_children()
+        if child is not models.body(model) and any(True for _ in child.parameters())
+    ]
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), modules_to_save=heads or None)
+    adapted = get_peft_model(model, config)
+    eval_frozen(adapted)
+    return adapted
+
+
+def _require_head(model: PreTrainedModel) -> None:
+    if models.body(model) is model:
+        raise ValueError(f"{type(model).__name__} has no head over its body, so freezing the body leaves nothing.")
+
+
+def _top(model: PreTrainedModel, layers: int) -> set[str]:
+    """The parts, as ``models.part_of`` calls them, from the top ``layers`` layers up to the pooler."""
+    depth = models.body(model).config.num_hidden_layers
+    if not 0 <= layers <= depth:
+        raise ValueError(f"layers is a number from 0 to {depth}, the encoder's depth; got {layers}.")
+    return {f"layer {depth - 1 - i}" for i in range(layers)} | ({"pooler"} if layers else set())
 
 
 def _match(model: nn.Module, patterns: tuple[str, ...]) -> list[str]:
     names = [name for name, _ in model.named_parameters()]
     matched: set[str] = set()
+    if not patterns:
+        raise ValueError("Name at least one module, parameter or pattern.")
     for pattern in patterns:
         hits = [n for n in names if fnmatchcase(n, pattern) or fnmatchcase(n, f"{pattern}.*")]
         if not hits:

@@ -1,11 +1,14 @@
 """How do the parameters move?
 
 ``parameter_groups`` decides what is decayed, ``layerwise`` gives lower layers smaller rates, ``schedule`` lets the rate
-change over the steps. ``adamw`` is the optimizer that trains; ``Adam`` is the one to read.
+change over the steps. ``adamw`` is the optimizer that trains; ``Adam`` is the one to read, as ``schedule_factor`` is
+for the schedules.
 """
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -48,21 +51,79 @@ def adamw(groups: Iterable[dict] | Iterable[nn.Parameter], learning_rate: float)
 
 
 def schedule(
-    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.1
+    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.1, **options: object
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """A learning-rate schedule of transformers, by name (``"linear"``, ``"cosine"``, ``"constant_with_warmup"``, …).
 
     Args:
         steps: how many times the optimizer will step in all. The rate reaches its end there, so a wrong number is a
             wrong schedule.
-        warmup: share of the steps (0 … 1) in which the rate climbs from 0.
+        warmup: share of the steps (0 … 1) in which the rate climbs from 0. ``"constant"`` has no warmup, nor have the
+            two that follow a metric.
+        options: further settings of this schedule, as in ``get_scheduler``: ``num_cycles=3``, ``min_lr_rate=0.1``, …
+
+    Raises ``ValueError`` for an unknown schedule, a warmup that is no share, and an option the schedule does not have.
     """
     from transformers import SchedulerType, get_scheduler
+    from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 
     choose("schedule", name, [kind.value for kind in SchedulerType])
     if not 0 <= warmup <= 1:
         raise ValueError(f"warmup is a share of the steps, between 0 and 1; got {warmup}.")
-    return get_scheduler(name, optimizer, num_warmup_steps=round(warmup * steps), num_training_steps=steps)
+    # get_scheduler itself drops the options of the two constant schedules without a word.
+    known = inspect.signature(TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]).parameters
+    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
+        for option in options:
+            choose(f"option of the schedule {name!r}", option, set(known) - _GIVEN)
+    return get_scheduler(
+        name,
+        optimizer,
+        num_warmup_steps=round(warmup * steps),
+        num_training_steps=steps,
+        scheduler_specific_kwargs=options,
+    )
+
+
+# What every schedule of transformers is given anyway.
+_GIVEN = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
+
+
+def schedule_factor(
+    name: str,
+    step: int,
+    steps: int,
+    warmup_steps: int = 0,
+    *,
+    cycles: int = 1,
+    power: float = 1.0,
+    end: float = 0.0,
+) -> float:
+    """The share of the highest rate with which a step is taken: the six classic schedules in closed form. For reading.
+
+    Args:
+        name: ``"constant"``, ``"constant_with_warmup"``, ``"linear"``, ``"cosine"``, ``"cosine_with_restarts"`` or
+            ``"polynomial"``.
+        step: 0 for the first one.
+        steps: in all, warmup included.
+        cycles: how often ``"cosine_with_restarts"`` falls.
+        power, end: exponent of ``"polynomial"``, and the share of the rate that it ends on.
+
+    Equals what ``transformers.get_scheduler`` gives, behind the last step too. Raises ``ValueError`` for another name.
+    """
+    after = max(0, step - warmup_steps) / max(1, steps - warmup_steps)  # 0 at the end of the warmup, 1 at the last step
+    left = max(0.0, 1 - after)
+    formulas = {
+        "constant": 1.0,
+        "constant_with_warmup": 1.0,
+        "linear": left,
+        "cosine": (1 + math.cos(math.pi * after)) / 2,
+        "cosine_with_restarts": (1 + math.cos(math.pi * (cycles * after % 1))) / 2 if left else 0.0,
+        "polynomial": (1 - end) * left**power + end,
+    }
+    choose("classic schedule", name, formulas)
+    if name != "constant" and step < warmup_steps:
+        return step / warmup_steps
+    return formulas[name]
 
 
 class Adam(torch.optim.Optimizer):

@@ -84,24 +84,33 @@ def fit(
         validation, metrics: measure on these batches after every epoch, with ``evaluation.evaluate``.
         loss: computes the loss of a batch; by default the model's own, ``model(**batch).loss``.
 
+    Under ``accelerate launch`` the processes share each batch, so batch size and learning rate mean the same for any
+    number of them; the recorded loss is the mean over the whole batch.
+
     Ctrl-C ends the run early and keeps what was learned and recorded. The model comes back in eval mode, on
     ``runtime.device()``.
 
     Raises ``ValueError`` for an empty loader, nothing to train, or a batch without labels; ``Diverged`` when the loss
     becomes NaN or infinite, with the step and the learning rate.
     """
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DataLoaderConfiguration, PartialState
 
     if len(train) == 0:
         raise ValueError("The training loader has no batches.")
-    accelerator = Accelerator(cpu=runtime.device().type == "cpu")
+    on_cpu = runtime.device().type == "cpu"
+    # Several processes share each batch, so that a run means the same however many there are. One of them reads and
+    # deals out: accelerate's other way skips a batch that is smaller than the others and not the last.
+    several = PartialState(cpu=on_cpu).num_processes > 1
+    sharing = DataLoaderConfiguration(split_batches=several, dispatch_batches=several)
+    accelerator = Accelerator(cpu=on_cpu, dataloader_config=sharing)
     optimizer = optimizer or optimizers.adamw(optimizers.parameter_groups(model, weight_decay), learning_rate)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    _check_optimizer(optimizer, trainable)
+    _check_optimizer(optimizer, model)
     wrapped, optimizer, batches = accelerator.prepare(model, optimizer, train)
     scheduler = optimizers.schedule(schedule, optimizer.optimizer, epochs * len(batches), warmup)
     history = History()
-    bar = tqdm(total=epochs * len(batches), unit="step", file=sys.stderr, leave=False, delay=2)
+    quiet = not accelerator.is_main_process
+    bar = tqdm(total=epochs * len(batches), unit="step", file=sys.stderr, leave=False, delay=2, disable=quiet)
     try:
         for epoch in range(1, epochs + 1):
             if hasattr(train.batch_sampler, "set_epoch"):
@@ -117,7 +126,7 @@ def fit(
                 record = {
                     "step": len(history.steps) + 1,
                     "epoch": epoch,
-                    "loss": value.item(),
+                    "loss": accelerator.gather(value.detach()).mean().item(),
                     "learning_rate": scheduler.get_last_lr()[0],
                     "grad_norm": float(norm),
                 }
@@ -157,12 +166,17 @@ def _own_loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return loss
 
 
-def _check_optimizer(optimizer: torch.optim.Optimizer, trainable: list[nn.Parameter]) -> None:
+def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
     held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    if not held & {id(parameter) for parameter in trainable}:
+    own = {id(parameter) for parameter in model.parameters()}
+    trainable = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    # An optimizer may leave parts of the model alone, and may hold parameters of a loss. It holds some that the model
+    # lacks *and* lacks some that the model trains only where a part was replaced behind its back.
+    stale = bool(held - own) and bool(trainable - held)
+    if stale or not held & trainable:
         raise ValueError(
-            "The optimizer holds none of the model's trainable parameters. Was it built before a part of the model "
-            "was replaced or unfrozen? Build it again."
+            f"The optimizer holds {'not all' if held & trainable else 'none'} of the model's trainable parameters. "
+            "Was it built before a part of the model was replaced or unfrozen? Build it again."
         )
 
 

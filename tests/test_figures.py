@@ -26,6 +26,13 @@ def test_figure_carries_title_and_alt_text(displayed):
     assert len(image.data) < 80_000
 
 
+def test_figure_of_many_panels(displayed):
+    with figures.figure("Six of them", "Six empty panels.", rows=2, columns=3) as axes:
+        assert axes.shape == (2, 3)
+        assert axes[0, 0].figure.get_suptitle() == "Six of them"
+    assert len(displayed) == 1
+
+
 def test_a_figure_that_fails_is_closed_and_not_shown(displayed):
     import matplotlib.pyplot as plt
 

@@ -7,11 +7,18 @@ import torch
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import BertForPreTraining
+from transformers import BertForMaskedLM, BertForPreTraining
 
 from helpers import models
 from helpers.batching import encode, loader
-from helpers.batching.language import IGNORED, MaskedLanguageModeling, PretrainingBatches, mask_tokens, sentence_pairs
+from helpers.batching.language import (
+    IGNORED,
+    MaskedLanguageModeling,
+    PretrainingBatches,
+    mask_tokens,
+    masked_loss,
+    sentence_pairs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +153,24 @@ def test_batches_fit_the_pretraining_heads(tokenizer, tiny):
     assert batch["labels"].shape == batch["input_ids"].shape == batch["token_type_ids"].shape
     assert set(batch["token_type_ids"].unique().tolist()) == {0, 1}
     assert torch.isfinite(tiny(BertForPreTraining)(**batch).loss)
+
+
+def test_the_loss_at_hidden_places_is_the_model_s_own_with_its_gradients(tokenizer, tiny):
+    texts = Dataset.from_dict({"text": ["red apple runs", "the very very green pear sleeps", "a plum"]})
+    (batch,) = loader(encode(texts, tokenizer), tokenizer, 8, collate=MaskedLanguageModeling(tokenizer))
+    model = tiny(BertForMaskedLM).eval()
+    own = model(**batch).loss
+    own.backward()
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    ours = masked_loss(model, batch)
+    ours.backward()
+    torch.testing.assert_close(ours, own)
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p.grad, gradients[name], atol=1e-6, rtol=1e-4)
+
+
+def test_a_batch_with_nothing_hidden_is_refused(tokenizer, tiny):
+    ids = ids_of(tokenizer, ["red apple"])
+    with pytest.raises(ValueError, match="hidden"):
+        masked_loss(tiny(BertForMaskedLM), {"input_ids": ids, "labels": torch.full_like(ids, IGNORED)})

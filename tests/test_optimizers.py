@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from transformers import SchedulerType, Trainer
+from transformers import SchedulerType, Trainer, get_scheduler
 
 from helpers import freezing, optimizers
 
@@ -51,6 +51,76 @@ def test_unknown_schedule_and_bad_warmup():
     assert all(kind.value in str(error.value) for kind in SchedulerType)
     with pytest.raises(ValueError, match="between 0 and 1"):
         optimizers.schedule("linear", optimizer, 10, warmup=100)
+
+
+def rates(schedule, optimizer, steps):
+    """The rates with which an optimizer takes its first steps."""
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def sgd(rate=1.0):
+    return torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=rate)
+
+
+def test_options_reach_the_schedule():
+    optimizer = sgd()
+    found = rates(optimizers.schedule("cosine_with_min_lr", optimizer, 10, 0.0, min_lr_rate=0.25), optimizer, 11)
+    assert found[-1] == pytest.approx(0.25)
+    optimizer = sgd()
+    stable = optimizers.schedule("warmup_stable_decay", optimizer, 10, 0.2, num_decay_steps=4, decay_type="linear")
+    assert rates(stable, optimizer, 10) == pytest.approx([0, 0.5, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("name", [kind.value for kind in SchedulerType])
+def test_an_option_that_the_schedule_does_not_have_is_an_error(name):
+    with pytest.raises((ValueError, TypeError), match="cicles"):
+        optimizers.schedule(name, sgd(), 10, cicles=3)
+
+
+# The schedules to read, against the library's
+
+
+@st.composite
+def runs(draw):
+    """A run's number of steps, a warmup shorter than it, and the share of the rate on which a polynomial ends."""
+    steps = draw(st.integers(1, 60))
+    return steps, draw(st.integers(0, steps - 1)), draw(st.sampled_from([0.0, 1e-3, 0.2]))
+
+
+@pytest.mark.parametrize(
+    "name", ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"]
+)
+@given(run=runs(), rate=st.floats(1e-6, 10), cycles=st.integers(1, 5), power=st.floats(0.25, 4))
+@settings(max_examples=60, deadline=None)
+def test_closed_forms_equal_the_library_at_every_step_and_behind_the_last(name, run, rate, cycles, power):
+    steps, warmup, end = run
+    options = {
+        "cosine_with_restarts": ({"num_cycles": cycles}, {"cycles": cycles}),
+        "polynomial": ({"lr_end": end * rate, "power": power}, {"end": end, "power": power}),
+    }
+    theirs, ours = options.get(name, ({}, {}))
+    optimizer = sgd(rate)
+    library = get_scheduler(name, optimizer, warmup, steps, scheduler_specific_kwargs=theirs)
+    expected = rates(library, optimizer, steps + 5)
+    found = [rate * optimizers.schedule_factor(name, step, steps, warmup, **ours) for step in range(steps + 5)]
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12 * rate)
+
+
+def test_closed_forms_by_hand():
+    def factors(name, **options):
+        return [optimizers.schedule_factor(name, step, 6, 2, **options) for step in range(7)]
+
+    assert factors("linear") == [0, 0.5, 1, 0.75, 0.5, 0.25, 0]
+    assert factors("constant") == [1] * 7
+    assert factors("polynomial", power=2, end=0.2)[2:] == pytest.approx([1, 0.65, 0.4, 0.25, 0.2])
+    assert factors("cosine_with_restarts", cycles=2)[2:] == pytest.approx([1, 0.5, 1, 0.5, 0])
+    with pytest.raises(ValueError, match="Unknown classic schedule 'greedy'"):
+        factors("greedy")
 
 
 # The optimizer to read, against the library's
