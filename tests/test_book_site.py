@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -189,6 +191,51 @@ def test_what_instructors_read_of_a_chapter(build, workshop):
 def test_a_chapter_without_notes_warns(build, workshop):
     workshop(notes="{}")
     assert "workshop/notes.yml says nothing of chapter" in build("```{teaching-notes}\n```")[1]
+
+
+ROWS = [
+    {
+        "settings": {"rate": 2e-5, "seed": seed},
+        "results": {"accuracy": accuracy},
+        "minutes": 1.5,
+        "device": "CPU",
+        "precision": "bf16",
+        "versions": {"torch": "2.13.0"},
+        "command": "python -m experiments.some",
+    }
+    for seed, accuracy in ((0, 0.75), (1, 0.85))
+]
+
+
+def _table(rows):
+    """As an experiment makes it: one line a rate, its mean over the seeds."""
+    import pandas as pd
+
+    values = [row["results"]["accuracy"] for row in rows]
+    return pd.DataFrame(
+        {"accuracy": [sum(values) / len(values)], "spread": [None]}, index=pd.Index([2e-5], name="rate")
+    )
+
+
+def test_a_measured_table_says_where_it_comes_from(build, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "experiments.some", SimpleNamespace(table=_table))
+    (tmp_path / "book" / "evidence").mkdir()
+    (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
+    page, warnings = build("```{evidence} some\n```")
+    assert not warnings
+    for part in (
+        "<p>rate</p>",
+        "<p>2e-05</p>",
+        "<p>0.800</p>",
+        "<p>–</p>",
+        "2 runs, 2 seeds · 3 minutes on CPU · bf16",
+    ):
+        assert part in page
+    assert "experiments.some</span>" in page
+
+
+def test_evidence_that_is_not_there_warns(build):
+    assert "there is no result of some in some.json" in build("```{evidence} some\n```")[1]
 
 
 def test_formulas_become_mathml(build):
