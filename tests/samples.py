@@ -53,7 +53,7 @@ def clean_notebook() -> NotebookNode:
     drawn = code(f"from IPython.display import Image\nImage(point, alt={ALT!r})", picture)
     drawn.metadata["mystnb"] = {"image": {"alt": ALT}}
     cells = [
-        new_markdown_cell(f"# A chapter\n\nYou will learn to count.\n\n{time_line(5)}"),
+        new_markdown_cell(f"# A chapter\n\nYou will learn to count.\n\n{time_line(5, 1)}"),
         code("from helpers.claims import claim\nclaim('A half is less than one', 0.5 < 1, half=0.5)", stdout(claimed)),
         drawn,
         new_markdown_cell("## Exercises"),

@@ -86,7 +86,7 @@ def test_the_measured_time_is_stored_and_told(result: NotebookNode):
     seconds = result.metadata.helpers.seconds
     assert seconds % 5 == 0
     assert seconds >= 5
-    assert result.cells[0].source == f"# A chapter\n\n{time_line(seconds)}\n\n**Time** stays here"
+    assert result.cells[0].source == f"# A chapter\n\n{time_line(seconds, 1)}\n\n**Time** stays here"
 
 
 def test_a_clean_notebook_stays_as_it_is(executed: Path):
@@ -171,7 +171,7 @@ def test_a_wrong_command_line_is_refused(arguments: list[str]):
     ("seconds", "told"), [(5, "10 s"), (35, "40 s"), (55, "60 s"), (60, "1 min"), (80, "1.5 min"), (120, "2 min")]
 )
 def test_times_are_rounded_for_readers(seconds: int, told: str):
-    assert time_line(seconds) == f"**Time** · about {told} on two CPU cores"
+    assert time_line(seconds, 7) == f"**Time** · runs about {told} on two CPU cores · 7 min to read"
 
 
 def test_two_kernels_are_installed(tmp_path: Path):

@@ -35,6 +35,7 @@ TOLERANCE_TAG = re.compile(r"tol-(\d+(?:\.\d+)?(?:e-?\d+)?)")
 NOTEBOOK_BYTES = 400_000
 PICTURE_BYTES = 80_000
 EXERCISES = 3
+WORDS_A_MINUTE = 200
 # The levels of exercises, and the minutes that a reader is given for each: a plan, not a measurement.
 LEVELS = {"easy": 5, "medium": 10, "harder": 15, "open": 20}
 
@@ -92,15 +93,22 @@ def alt_text(output: NotebookNode) -> str:
     return next((alt.strip() for alt in alts if alt), "")
 
 
-def time_line(seconds: int) -> str:
-    """The line that tells the reader how long the chapter runs.
+def time_line(seconds: int, minutes: int) -> str:
+    """The line that tells the reader how long the chapter takes to run and to read.
 
-    >>> time_line(35), time_line(80)
-    ('**Time** · about 40 s on two CPU cores', '**Time** · about 1.5 min on two CPU cores')
+    >>> time_line(35, 7)
+    '**Time** · runs about 40 s on two CPU cores · 7 min to read'
+    >>> time_line(80, 12)
+    '**Time** · runs about 1.5 min on two CPU cores · 12 min to read'
     """
-    if seconds < 60:
-        return f"**Time** · about {max(-(-seconds // 10) * 10, 10)} s on two CPU cores"
-    return f"**Time** · about {round(seconds / 30) / 2:g} min on two CPU cores"
+    runs = f"{max(-(-seconds // 10) * 10, 10)} s" if seconds < 60 else f"{round(seconds / 30) / 2:g} min"
+    return f"**Time** · runs about {runs} on two CPU cores · {minutes} min to read"
+
+
+def reading_minutes(cells: list[NotebookNode]) -> int:
+    """Minutes to read the text cells, at 200 words a minute; the line that will say so does not count."""
+    words = sum(len(TIME_LINE.sub("", cell.source).split()) for cell in cells if cell.cell_type == "markdown")
+    return max(round(words / WORDS_A_MINUTE), 1)
 
 
 def _code(notebook: NotebookNode) -> list[NotebookNode]:
@@ -128,8 +136,8 @@ def _metadata(notebook: NotebookNode) -> Iterator[str]:
         yield "was not run by `make notebooks`: its metadata does not say how many seconds it takes"
     elif line is None:
         yield "has no line that starts with **Time** in its first text cell"
-    elif line[0] != time_line(seconds):
-        yield f"says {line[0]!r}, but ran in about {seconds} s"
+    elif line[0] != (wanted := time_line(seconds, reading_minutes(notebook.cells))):
+        yield f"says {line[0]!r} instead of {wanted!r}; `make format` writes it"
 
 
 def _testing(notebook: NotebookNode) -> Iterator[str]:

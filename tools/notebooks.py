@@ -26,7 +26,7 @@ from nbformat import NotebookNode
 
 import helpers
 from tools import kernels
-from tools.hygiene import KERNELSPEC, LANGUAGE_INFO, TIME_LINE, alt_text, pictures, problems, time_line
+from tools.hygiene import KERNELSPEC, LANGUAGE_INFO, TIME_LINE, alt_text, pictures, problems, reading_minutes, time_line
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 SKIPPED_FOLDERS = {"_build", ".ipynb_checkpoints"}
@@ -59,9 +59,6 @@ def execute(path: Path, kernel: str | None = None) -> int:
     _renew_install_cell(notebook)
     seconds = max(round(_run(notebook, path, kernel) / 5) * 5, 5)
     notebook.metadata["helpers"] = {"seconds": seconds}
-    first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
-    if first is not None:
-        first.source = TIME_LINE.sub(time_line(seconds), first.source, count=1)
     normalise(notebook)
     _write(path, nbformat.writes(notebook))
     return seconds
@@ -96,9 +93,9 @@ helpers.require("{helpers.__version__}")"""
 def normalise(notebook: NotebookNode) -> None:
     """Remove, in place, what differs from run to run or from editor to editor, and keep what readers need.
 
-    The install cell is written anew. What stays: other sources, tags, standard output, results, pictures with their
-    alternative text, the execution counts as the kernel gave them, and the messages of errors that are meant to be
-    there, without the library's frames.
+    The install cell and the line on time are written anew. What stays: other sources, tags, standard output, results,
+    pictures with their alternative text, the execution counts as the kernel gave them, and the messages of errors that
+    are meant to be there, without the library's frames.
     """
     kept = {"kernelspec": KERNELSPEC, "language_info": LANGUAGE_INFO}
     if "helpers" in notebook.metadata:
@@ -106,6 +103,10 @@ def normalise(notebook: NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict(kept)
     _name_cells(notebook)
     _renew_install_cell(notebook)
+    first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
+    if first is not None and "helpers" in notebook.metadata:
+        line = time_line(notebook.metadata["helpers"]["seconds"], reading_minutes(notebook.cells))
+        first.source = TIME_LINE.sub(line, first.source, count=1)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
         if cell.cell_type == "code":

@@ -14,11 +14,10 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools.hygiene import EXERCISE, LEVELS, tags
+from tools.hygiene import EXERCISE, LEVELS, reading_minutes, tags
 from tools.notebooks import BOOK
 
 TICK = "✔ "
-WORDS_A_MINUTE = 200
 _HEADING = re.compile(r"^(#{1,4}) +(.+?)\s*$", re.MULTILINE)
 
 
@@ -84,7 +83,7 @@ class Chapter:
     @property
     def reading_minutes(self) -> int:
         """Minutes to read the prose, at 200 words a minute."""
-        return max(round(len(self._prose.split()) / WORDS_A_MINUTE), 1)
+        return reading_minutes(self.cells)
 
     @property
     def running_minutes(self) -> float:
