@@ -1,28 +1,28 @@
 """How fast is ``fit``? ``python -m experiments.bench`` (or ``make bench``).
 
-The same work, one contender after the other in one process, several rounds, interleaved: examples per second, and from
-them ratios. A ratio within one run says something on any machine; seconds say something about one machine only. Real
-MRPC where ``HF_HOME`` holds it, the book's ``intents`` otherwise.
+The same work, one contender after the other in one process, several rounds, interleaved; from the times, ratios. A
+ratio within one run says something on any machine; seconds say something about one machine only. Real MRPC where
+``HF_HOME`` holds it, the book's ``intents`` otherwise. Five questions, each with rows in ``book/evidence/bench.json``:
 
-Writes ``book/evidence/bench.json``. Contenders:
-
-- ``fit``: the book's loop, with length buckets, bfloat16 where the hardware has it, fused AdamW;
-- ``bare loop``: the same ingredients in fifteen lines without accelerate and without records;
-- ``Trainer tuned``: ``bf16``, ``train_sampling_strategy="group_by_length"``;
-- ``Trainer default``: float32, padding to the longest of a random batch;
-- ``pad to 512``: what old recipes do: float32, every example 512 pieces long.
+- *speed*: ``fit`` (length buckets, bfloat16 where the hardware has it, fused AdamW) against a bare loop of the same
+  ingredients, Trainer tuned (``bf16``, grouping by length), Trainer's default (float32, random batches), and what old
+  recipes do (float32, every example padded to 512 pieces);
+- *quality*: test accuracy of ``fit`` and the two Trainers after the same epochs;
+- *frozen*: an epoch of full fine-tuning, of a frozen encoder, and of a head on cached features;
+- *peak*: operations a second in ``fit`` and in one large matrix product;
+- *growth*: milliseconds an example for longer texts, larger batches, more labels.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import pandas as pd
 import torch
 from datasets import Dataset
 from torch import nn
@@ -30,10 +30,12 @@ from tqdm.auto import tqdm
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
 from experiments import runner
-from helpers import batching, data, evaluation, models, optimizers, runtime, training
+from helpers import batching, data, evaluation, features, freezing, heads, models, optimizers, runtime, training
 
 BATCH, RATE, MAX_LENGTH = 16, 2e-4, 128
-OUTPUT = Path(__file__).parents[1] / "book" / "evidence" / "bench.json"
+OUTPUT = runner.EVIDENCE / "bench.json"
+GROWTH = {"length": (16, 32, 64, 128, 256), "batch": (4, 16, 64), "labels": (2, 32, 512)}
+MATRIX = 2048  # rows and columns of the product that stands for the machine's peak
 
 
 def fit(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
@@ -111,6 +113,165 @@ CONTENDERS: dict[str, Callable[[nn.Module, Dataset, object, int], None]] = {
 SHARE = {"pad to 512": 0.05}
 
 
+def speed(model: Callable[[], nn.Module], train: Dataset, tokenizer: object, rounds: int) -> list[dict[str, Any]]:
+    """Examples a second of every contender, a value a round."""
+    found: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
+    with tqdm(total=rounds * len(CONTENDERS), desc="speed") as bar:
+        for _ in range(rounds):
+            for contender, fine_tune in CONTENDERS.items():
+                part = train.select(range(max(2 * BATCH, int(len(train) * SHARE.get(contender, 1)))))
+                fresh = model()
+                began = time.perf_counter()
+                fine_tune(fresh, part, tokenizer, 1)
+                found[contender].append(len(part) / (time.perf_counter() - began))
+                bar.update()
+    return [
+        {"settings": {"measure": "speed", "contender": contender}, "results": {"examples_per_second": values}}
+        for contender, values in found.items()
+    ]
+
+
+def quality(
+    model: Callable[[], nn.Module], encoded: dict[str, Dataset], tokenizer: object, epochs: int
+) -> list[dict[str, Any]]:
+    """Test accuracy, with its interval, after fine-tuning on all rows."""
+    test, rows = batching.loader(encoded["test"], tokenizer, 64), []
+    for contender in tqdm(("fit", "Trainer tuned", "Trainer default"), desc="quality"):
+        fresh = model()
+        CONTENDERS[contender](fresh, encoded["train"], tokenizer, epochs)
+        predictions = evaluation.predict(fresh, test)
+        accuracy = evaluation.interval(predictions.classes == predictions.labels)._asdict()
+        rows.append({"settings": {"measure": "quality", "contender": contender, "epochs": epochs}, "results": accuracy})
+    return rows
+
+
+def frozen(train: Dataset, tokenizer: object, labels: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+    """Seconds of an epoch in which everything learns, the head learns, and the head learns from cached features."""
+    batches = batching.loader(train, tokenizer, BATCH, shuffle=True)
+    in_order = batching.loader(train, tokenizer, 64)
+    seconds: dict[str, list[float]] = {"full": [], "frozen encoder": [], "cached features": [], "to cache them": []}
+    for _ in tqdm(range(rounds), desc="frozen"):
+        for way in ("full", "frozen encoder", "cached features"):
+            model = models.load("minilm", head=heads.PooledClassifier, labels=labels, pooling="mean")
+            learner, source = model, batches
+            if way != "full":
+                freezing.freeze_body(model)
+            if way == "cached features":
+                began = time.perf_counter()
+                cached = features.cache_features(model, in_order)
+                seconds["to cache them"].append(time.perf_counter() - began)
+                learner, source = features.HeadOnly(model), cached.loader(BATCH, shuffle=True)
+            seconds[way].append(training.fit(learner, source, epochs=1, learning_rate=RATE).seconds)
+    return [{"settings": {"measure": "frozen", "way": way}, "results": {"seconds": s}} for way, s in seconds.items()]
+
+
+def peak(rows: list[dict[str, Any]], train: Dataset, tokenizer: object, rounds: int) -> dict[str, Any]:
+    """Operations a second: of ``fit``, from its examples a second, and of a large matrix product in the same format.
+
+    A training step takes six operations for every parameter and position, the embedding tables left out, which are
+    looked up (Kaplan et al. 2020, section 2.1), and attention's products on top: 12 × layers × width × length more.
+    Padding is work, too, so it counts.
+    """
+    config = models.load("minilm").config
+    layer = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
+    operations = 0
+    for batch in batching.loader(train, tokenizer, BATCH, shuffle=True):
+        positions, length = batch["input_ids"].numel(), batch["input_ids"].shape[1]
+        attention = 12 * config.num_hidden_layers * config.hidden_size * length
+        operations += positions * (6 * config.num_hidden_layers * layer + attention)
+    (fit_row,) = (row for row in of(rows, "speed") if row["settings"]["contender"] == "fit")
+    examples = statistics.median(fit_row["results"]["examples_per_second"])
+    kind = torch.bfloat16 if runtime.precision() == "bf16" else torch.float32
+    a, b = (torch.randn(MATRIX, MATRIX, device=runtime.device(), dtype=kind) for _ in range(2))
+    times = []
+    for _ in range(4 * rounds):
+        began = time.perf_counter()
+        (a @ b)[0, 0].item()
+        times.append(time.perf_counter() - began)
+    results = {"fit": examples * operations / len(train), "matrix_product": 2 * MATRIX**3 / min(times)}
+    return {"settings": {"measure": "peak"}, "results": results}
+
+
+def growth(rounds: int) -> list[dict[str, Any]]:
+    """Milliseconds an example for a training step, while one of length, batch and labels grows and the others stay."""
+    rows = []
+    for axis, values in GROWTH.items():
+        for value in tqdm(values, desc=f"growth of {axis}"):
+            length, batch, labels = ({"length": 64, "batch": 16, "labels": 2} | {axis: value}).values()
+            model = models.load("minilm", head="classification", labels=list(map(str, range(labels))))
+            model.to(runtime.device()).train()
+            inputs = {
+                "input_ids": torch.randint(1000, 2000, (batch, length), device=runtime.device()),
+                "labels": torch.zeros(batch, dtype=torch.long, device=runtime.device()),
+            }
+            optimizer = optimizers.adamw(optimizers.parameter_groups(model), RATE)
+            times = []
+            for _ in range(rounds + 1):
+                began = time.perf_counter()
+                with runtime.autocast():
+                    loss = model(**inputs).loss
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                loss.item()
+                times.append(time.perf_counter() - began)
+            results = {"milliseconds": 1000 * min(times[1:]) / batch}
+            rows.append({"settings": {"measure": "growth", "axis": axis, "value": value}, "results": results})
+    return rows
+
+
+def of(rows: Sequence[dict[str, Any]], measure: str) -> list[dict[str, Any]]:
+    """The rows of one question."""
+    return [row for row in rows if row["settings"]["measure"] == measure]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """*speed* and *quality*: examples a second, how many times as fast ``fit`` is, and test accuracy."""
+    medians = {
+        row["settings"]["contender"]: statistics.median(row["results"]["examples_per_second"])
+        for row in of(rows, "speed")
+    }
+    accuracy = {row["settings"]["contender"]: row["results"] for row in of(rows, "quality")}
+    return pd.DataFrame(
+        {
+            "examples a second": medians,
+            "fit is so many times as fast": {name: medians["fit"] / median for name, median in medians.items()},
+            "test accuracy": {name: found["estimate"] for name, found in accuracy.items()},
+            "from": {name: found["low"] for name, found in accuracy.items()},
+            "to": {name: found["high"] for name, found in accuracy.items()},
+        }
+    ).rename_axis("")
+
+
+def frozen_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """*frozen*: seconds of an epoch, and how many of them fit into one of full fine-tuning."""
+    medians = {row["settings"]["way"]: statistics.median(row["results"]["seconds"]) for row in of(rows, "frozen")}
+    return pd.DataFrame(
+        {
+            "seconds": medians,
+            "times as cheap as full": {way: medians["full"] / median for way, median in medians.items()},
+        }
+    ).rename_axis("an epoch")
+
+
+def peak_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """*peak*: billions of operations a second, and the share of the peak."""
+    (found,) = (row["results"] for row in of(rows, "peak"))
+    return pd.DataFrame(
+        {
+            "billion operations a second": {name: value / 1e9 for name, value in found.items()},
+            "share of the peak": {name: value / found["matrix_product"] for name, value in found.items()},
+        }
+    ).rename(index={"matrix_product": "one large matrix product"}).rename_axis("")  # fmt: skip
+
+
+def growth_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """*growth*: milliseconds an example, one line for each value of each axis."""
+    lines = [{**row["settings"], **row["results"]} for row in of(rows, "growth")]
+    frame = pd.DataFrame(lines).drop(columns="measure").rename(columns={"milliseconds": "milliseconds an example"})
+    return frame.set_index("axis")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--examples", type=int, default=640, help="examples a round (default 640)")
@@ -134,41 +295,19 @@ def main() -> None:
         torch.manual_seed(0)
         return models.load("minilm", head="classification", labels=labels)
 
-    speeds: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
-    with tqdm(total=arguments.rounds * len(CONTENDERS), desc="speed") as bar:
-        for _ in range(arguments.rounds):
-            for contender, train in CONTENDERS.items():
-                part = some.select(range(max(2 * BATCH, int(len(some) * SHARE.get(contender, 1)))))
-                model = fresh()
-                began = time.perf_counter()
-                train(model, part, tokenizer, 1)
-                speeds[contender].append(len(part) / (time.perf_counter() - began))
-                bar.update()
-
-    test = batching.loader(encoded["test"], tokenizer, 64)
-    quality = {}
-    for contender in tqdm(("fit", "Trainer tuned", "Trainer default"), desc="quality"):
-        model = fresh()
-        CONTENDERS[contender](model, encoded["train"], tokenizer, arguments.epochs)
-        predictions = evaluation.predict(model, test)
-        quality[contender] = evaluation.interval(predictions.classes == predictions.labels)._asdict()
-
-    medians = {contender: statistics.median(values) for contender, values in speeds.items()}
-    result = {
-        "data": name,
-        "examples": len(some),
-        "epochs": arguments.epochs,
-        "examples_per_second": speeds,
-        "times_as_fast_as": {c: medians["fit"] / median for c, median in medians.items()},
-        "test_accuracy": quality,
-        **runner.environment(),
-    }
-    runner.write_json(OUTPUT, result)
-    print(f"fit on {name}, {result['precision']}, is as fast as")
-    for contender, ratio in result["times_as_fast_as"].items():
-        accuracy = quality.get(contender)
-        print(f"  {ratio:6.2f} × {contender}" + (f"   (test accuracy {accuracy['estimate']:.3f})" if accuracy else ""))
-    print(json.dumps({k: round(v, 2) for k, v in medians.items()}), "examples per second")
+    began = time.perf_counter()
+    rows = speed(fresh, some, tokenizer, arguments.rounds)
+    rows.append(peak(rows, some, tokenizer, arguments.rounds))
+    rows += frozen(some, tokenizer, labels, arguments.rounds)
+    rows += growth(arguments.rounds)
+    rows += quality(fresh, encoded, tokenizer, arguments.epochs)
+    minutes = round((time.perf_counter() - began) / 60 / len(rows), 2)  # of the whole run, shared by its rows
+    for row in rows:
+        row["settings"] |= {"data": name, "examples": len(some)}
+        row |= {"minutes": minutes, **runner.environment()}
+    runner.write_json(OUTPUT, rows)
+    for made in (table, frozen_table, peak_table, growth_table):
+        print(f"\n{made(rows).round(3)}")
 
 
 if __name__ == "__main__":

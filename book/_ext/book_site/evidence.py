@@ -5,8 +5,8 @@
 
 The module ``experiments.frozen_vs_full`` has a function ``table`` that makes a table of the rows in
 ``book/evidence/frozen_vs_full.json``, and this directive shows it, with what it takes to judge and to repeat it: how
-many runs and seeds, on which device, for how long, with which versions, and the command. ``:numbers: 3`` sets the
-digits behind the point. A file without rows warns, which fails the strict build.
+many runs and seeds, on which device, for how long, with which versions, and the command. ``:table:`` names
+another of its functions, ``:numbers: 3`` sets the digits behind the point. A file without rows warns, which fails the strict build.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Evidence(SphinxDirective):
     """The table of an experiment, and a line on where it comes from."""
 
     required_arguments = 1
-    option_spec: ClassVar[dict] = {"numbers": directives.nonnegative_int}
+    option_spec: ClassVar[dict] = {"numbers": directives.nonnegative_int, "table": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
@@ -39,7 +39,8 @@ class Evidence(SphinxDirective):
         if not rows:
             raise self.error(f"there is no result of {name} in {path.name}")
         self.env.note_dependency(str(path))
-        frame = importlib.import_module(f"experiments.{name}").table(rows).reset_index()
+        make = getattr(importlib.import_module(f"experiments.{name}"), self.options.get("table", "table"))
+        frame = make(rows).reset_index()
         digits = self.options.get("numbers", 3)
         body = [[nodes.paragraph("", shown(value, digits)) for value in row] for row in frame.itertuples(index=False)]
         widths = tuple(100 // len(frame.columns) for _ in frame.columns)
