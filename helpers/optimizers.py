@@ -21,6 +21,8 @@ from helpers.errors import choose
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+# What get_scheduler gives every schedule anyway; the rest of its parameters are options.
+_GIVEN = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
 # Layers whose weights and biases scale or shift their input; shrinking these towards zero changes what the layer does.
 NORMS = (nn.LayerNorm, nn.BatchNorm1d, nn.GroupNorm, nn.RMSNorm)
 
@@ -82,10 +84,6 @@ def schedule(
         num_training_steps=steps,
         scheduler_specific_kwargs=options,
     )
-
-
-# What every schedule of transformers is given anyway.
-_GIVEN = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
 
 
 def schedule_factor(

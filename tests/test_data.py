@@ -253,6 +253,16 @@ def test_fine_tuning_beats_word_counting_and_leaves_room(name):
     assert found["minilm"]["seeds"] >= 3
 
 
+@pytest.mark.parametrize(("name", "lead"), [("entities", 0.3), ("passages", 0.1), ("choices", 0.1)])
+def test_fine_tuning_is_clearly_above_what_hardly_reads(name, lead):
+    """Entity F1 above each word's usual tag, span F1 above a whole sentence, accuracy above guessing and overlap."""
+    found = data.measured(name)
+    best = max(found["baselines"].values())
+    assert found["minilm"]["mean"] - found["minilm"]["sd"] > best + lead
+    assert found["minilm"]["mean"] + found["minilm"]["sd"] < 1
+    assert found["minilm"]["seeds"] >= 3
+
+
 def test_measured_scores_belong_to_the_files_as_they_are():
     """A changed file needs new scores: ``python -m experiments.data_baselines NAME``."""
     from experiments import data_baselines

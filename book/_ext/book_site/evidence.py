@@ -6,7 +6,8 @@
 The module ``experiments.frozen_vs_full`` has a function ``table`` that makes a table of the rows in
 ``book/evidence/frozen_vs_full.json``, and this directive shows it, with what it takes to judge and to repeat it: how
 many runs and seeds, on which device, for how long, with which versions, and the command. ``:table:`` names
-another of its functions, ``:numbers: 3`` sets the digits behind the point. A file without rows warns, which fails the strict build.
+another function of it, ``:numbers: 3`` sets the digits behind the point. A file without rows warns, which fails the
+strict build.
 """
 
 from __future__ import annotations
