@@ -1,0 +1,140 @@
+"""How can the old task be practised while the new one is learned?
+
+With examples that were kept (``replay``), with the old model's answers (``Distillation``), or with the objective of the
+pretraining (``Auxiliary``). The last two are losses for ``training.fit(..., loss=remedy)``: the new task's own loss
+plus ``strength`` times the old one's. Build them *before* training. Strength 0 is plain fine-tuning, number for number.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from helpers import runtime
+from helpers.forgetting.losses import Batch, checked, forward
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+Loss = Callable[[nn.Module, Batch], torch.Tensor]
+
+
+def replay(new: Dataset, old: Dataset, per_class: int, seed: int = 0) -> Dataset:
+    """The rows of ``new``, and ``per_class`` random rows of every class that occurs in ``old``.
+
+    Args:
+        new, old: rows with the same columns and ``label``, before ``batching.encode``. The class names of ``new`` must
+            begin with those of ``old``, so that a number means the same in both.
+
+    Experience replay in its oldest form (Robins 1995): keep a few, mix them in. Raises ``ValueError`` where names or
+    columns do not fit, and for a class with fewer rows than asked for.
+    """
+    from datasets import concatenate_datasets
+
+    if per_class < 0:
+        raise ValueError(f"per_class must not be negative, got {per_class}.")
+    if set(new.column_names) != set(old.column_names) or "label" not in old.column_names:
+        raise ValueError(f"Both need the same columns, 'label' among them: {new.column_names}, {old.column_names}.")
+    kept, known = (getattr(split.features["label"], "names", None) for split in (old, new))
+    if kept != known and (kept is None or known is None or known[: len(kept)] != kept):
+        raise ValueError("The class names of the new rows must begin with those of the old, in the same order.")
+    if per_class == 0:
+        return new
+    labels = torch.tensor(old["label"][:])
+    generator = torch.Generator().manual_seed(seed)
+    picked: list[int] = []
+    for label in labels.unique().tolist():
+        rows = (labels == label).nonzero().flatten()
+        if len(rows) < per_class:
+            name = kept[label] if kept else label
+            raise ValueError(f"Class {name!r} has {len(rows)} rows to replay, fewer than per_class={per_class}.")
+        picked += rows[torch.randperm(len(rows), generator=generator)[:per_class]].tolist()
+    return concatenate_datasets([new, old.select(picked).cast(new.features)])
+
+
+class Distillation:
+    """Keep the old answers: ``strength · T² · KL(old ‖ new)`` on the new examples, over the labels the old model has.
+
+    Learning without forgetting (Li & Hoiem 2016) needs no old example: the old model says what it would have answered.
+    Both distributions are softened by the temperature T; T² keeps the gradient's size (Hinton et al. 2015, section 2).
+
+    Args:
+        teacher: the old model, a classifier; it is copied, so it may be trained in place afterwards. The first outputs
+            of the new model must be its labels.
+        temperature: T, above 0; 2 in the paper.
+    """
+
+    def __init__(self, teacher: PreTrainedModel, strength: float, temperature: float = 2.0) -> None:
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        self.strength, self.temperature = checked(strength), temperature
+        self.teacher = copy.deepcopy(teacher).to(runtime.device()).eval().requires_grad_(False)
+
+    def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        output = forward(model, batch)
+        with torch.no_grad():
+            old = self.teacher(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits.float()
+        if output.logits.ndim != 2 or output.logits.shape[-1] < old.shape[-1]:
+            raise ValueError(
+                f"Distillation compares class logits, and the new model must have the teacher's labels first; "
+                f"got shapes {tuple(output.logits.shape)} and {tuple(old.shape)}."
+            )
+        new = output.logits[:, : old.shape[-1]].float()
+        wanted, given = (F.log_softmax(logits / self.temperature, dim=-1) for logits in (old, new))
+        divergence = F.kl_div(given, wanted, log_target=True, reduction="batchmean")
+        return output.loss + self.strength * self.temperature**2 * divergence
+
+
+def _own_loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+    return forward(model, batch).loss
+
+
+class Auxiliary:
+    """Keep doing the old: ``strength`` times another model's loss on its own batches, one batch a step.
+
+    Args:
+        model: shares its body with the model that is trained, as in ``masked_lm.bert = classifier.bert``: with a
+            pretraining head this mixes in the pretraining objective. Its other parameters are frozen here.
+        loader: its batches, with labels; repeated for as long as training lasts.
+        loss: computes the auxiliary loss of a batch, such as ``language.masked_loss``; by default the model's own.
+
+    Auxiliary language modelling against forgetting: Chronopoulou et al. 2019.
+    """
+
+    def __init__(self, model: PreTrainedModel, loader: DataLoader, strength: float, loss: Loss = _own_loss) -> None:
+        if len(loader) == 0:
+            raise ValueError("The loader of the auxiliary loss has no batches.")
+        self.strength, self.loss, self.model = checked(strength), loss, model.to(runtime.device())
+        self.model.tie_weights()  # a masked-LM head multiplies by the embeddings, and must by those of this body
+        inside = {id(parameter) for parameter in model.base_model.parameters()}
+        for parameter in model.parameters():
+            if id(parameter) not in inside:
+                parameter.requires_grad_(False)
+        self.batches = _forever(loader)
+
+    def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        if self.model.base_model is not model.base_model:
+            raise ValueError(
+                "The auxiliary model must share its body with the trained one: auxiliary.bert = model.bert"
+            )
+        own = forward(model, batch).loss
+        # What the loader and its dropout draw does not count: the task's own dropout is the same with it and without.
+        with torch.random.fork_rng():
+            other = {name: tensor.to(runtime.device()) for name, tensor in next(self.batches).items()}
+            return own + self.strength * self.loss(self.model, other)
+
+
+def _forever(loader: DataLoader) -> Iterator[Batch]:
+    epoch = 0
+    while True:
+        if hasattr(loader.batch_sampler, "set_epoch"):
+            loader.batch_sampler.set_epoch(epoch)
+        yield from loader
+        epoch += 1

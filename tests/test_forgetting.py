@@ -1,0 +1,403 @@
+"""The measures against hand-worked matrices and the papers' formulas, the remedies at strength 0 and at a great one."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from datasets import ClassLabel, Dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from transformers import BertForMaskedLM, BertModel
+
+from helpers import batching, evaluation, forgetting, training
+from helpers.batching.language import MaskedLanguageModeling, masked_loss
+
+# Learned in the order a, b, c. Task a falls and comes back a little; b is best before c is learned.
+MATRIX = [[0.9, 0.2, 0.1], [0.5, 0.8, 0.3], [0.6, 0.7, 1.0]]
+
+
+@pytest.fixture(autouse=True)
+def _fp32(monkeypatch):
+    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
+
+
+@pytest.fixture
+def matrix():
+    return forgetting.AccuracyMatrix(["a", "b", "c"], MATRIX)
+
+
+def test_measures_of_a_hand_worked_matrix(matrix):
+    assert matrix.average_accuracy() == pytest.approx((0.6 + 0.7 + 1.0) / 3)
+    assert matrix.backward_transfer() == pytest.approx(((0.6 - 0.9) + (0.7 - 0.8)) / 2)
+    assert matrix.forgetting() == pytest.approx(((0.9 - 0.6) + (0.8 - 0.7)) / 2)
+    assert matrix.forward_transfer([0.5, 0.15, 0.2]) == pytest.approx(((0.2 - 0.15) + (0.3 - 0.2)) / 2)
+
+
+def test_measures_look_at_the_tasks_learned_so_far():
+    matrix = forgetting.AccuracyMatrix(["a", "b", "c"], MATRIX[:2])
+    assert matrix.average_accuracy() == pytest.approx((0.5 + 0.8) / 2)
+    assert matrix.backward_transfer() == pytest.approx(0.5 - 0.9)
+    assert matrix.forward_transfer([0.0, 0.15, 0.9]) == pytest.approx(0.2 - 0.15)
+    matrix.add({"c": 1.0, "a": 0.6, "b": 0.7})
+    assert matrix.to_frame().values.tolist() == MATRIX
+    assert list(matrix.to_frame().index) == ["after a", "after b", "after c"]
+
+
+def test_forgetting_is_measured_from_the_best_score_not_from_the_first():
+    """Task a is best after b was learned: Chaudhry's measure sees the fall from there, BWT only from the diagonal."""
+    matrix = forgetting.AccuracyMatrix("abc", [[0.5, 0, 0], [0.9, 0.8, 0], [0.5, 0.8, 0.7]])
+    assert matrix.forgetting() == pytest.approx(0.4 / 2)
+    assert matrix.backward_transfer() == pytest.approx(0.0)
+
+
+@given(
+    st.integers(2, 6).flatmap(
+        lambda n: st.lists(st.lists(st.floats(0, 1), min_size=n, max_size=n), min_size=n, max_size=n)
+    )
+)
+def test_measures_follow_the_formulas_of_the_papers(rows):
+    """With the papers' indices, 1 … T, spelt out."""
+    tasks = [str(i) for i in range(len(rows))]
+    matrix, size = forgetting.AccuracyMatrix(tasks, rows), len(rows)
+
+    def r(i, j):
+        return rows[i - 1][j - 1]
+
+    acc = sum(r(size, j) for j in range(1, size + 1)) / size
+    bwt = sum(r(size, i) - r(i, i) for i in range(1, size)) / (size - 1)
+    fwt = sum(r(i - 1, i) - 0.25 for i in range(2, size + 1)) / (size - 1)
+    lost = sum(max(r(k, j) for k in range(1, size)) - r(size, j) for j in range(1, size)) / (size - 1)
+    assert matrix.average_accuracy() == pytest.approx(acc)
+    assert matrix.backward_transfer() == pytest.approx(bwt)
+    assert matrix.forward_transfer([0.25] * size) == pytest.approx(fwt)
+    assert matrix.forgetting() == pytest.approx(lost)
+    assert matrix.forgetting() >= -matrix.backward_transfer() - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: forgetting.AccuracyMatrix([]), "different names"),
+        (lambda: forgetting.AccuracyMatrix(["a", "a"]), "different names"),
+        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1.0]]), "2 finite numbers"),
+        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1.0, float("nan")]]), "finite"),
+        (lambda: forgetting.AccuracyMatrix(["a"], [[1.0], [1.0]]), "have their row"),
+        (lambda: forgetting.AccuracyMatrix(["a", "b"]).add({"a": 1.0}), "each of a, b"),
+        (lambda: forgetting.AccuracyMatrix(["a", "b"]).average_accuracy(), "1 tasks or more; there are 0"),
+        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1, 1]]).forgetting(), "2 tasks or more; there are 1"),
+        (lambda: forgetting.AccuracyMatrix("ab", [[1, 1], [1, 1]]).forward_transfer([0.5]), "2 numbers"),
+        (lambda: forgetting.harmonic_mean(-0.1, 1), "not negative"),
+    ],
+)
+def test_bad_matrices_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_harmonic_mean():
+    assert forgetting.harmonic_mean(0.9, 0.3) == pytest.approx(2 / (1 / 0.9 + 1 / 0.3))
+    assert forgetting.harmonic_mean(0.7, 0.7) == pytest.approx(0.7)
+    assert forgetting.harmonic_mean(0.0, 0.0) == forgetting.harmonic_mean(0.0, 1.0) == 0.0
+
+
+# --- replay ------------------------------------------------------------------------------------------------------
+
+
+def rows(labels, names, text="red apple"):
+    return Dataset.from_dict({"text": [f"{text} {i}" for i in range(len(labels))], "label": labels}).cast_column(
+        "label", ClassLabel(names=names)
+    )
+
+
+def test_replay_adds_so_many_rows_of_every_old_class():
+    old, new = rows([0, 1] * 10, ["no", "yes"], "old"), rows([2] * 5, ["no", "yes", "maybe"], "new")
+    mixed = forgetting.replay(new, old, per_class=3)
+    assert mixed["text"][:5] == new["text"][:]
+    assert sorted(mixed["label"][5:]) == [0, 0, 0, 1, 1, 1]
+    assert all(text.startswith("old") for text in mixed["text"][5:])
+    assert len(set(mixed["text"][5:])) == 6
+    assert mixed.features == new.features
+
+
+def test_replay_depends_on_its_seed_alone():
+    old, new = rows([0] * 50, ["no"]), rows([0], ["no"])
+    one, same, other = (forgetting.replay(new, old, 5, seed)["text"][:] for seed in (1, 1, 2))
+    assert one == same != other
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "per_class", "message"),
+    [
+        (rows([0], ["no"]), rows([0], ["no"]), -1, "negative"),
+        (rows([0], ["no"]), rows([0], ["no"]), 2, "Class 'no' has 1 rows"),
+        (rows([0], ["yes", "no"]), rows([0], ["no"]), 1, "must begin"),
+        (rows([0], ["no"]), rows([0], ["no"]).remove_columns("label"), 1, "same columns"),
+    ],
+)
+def test_bad_replay_is_refused(new, old, per_class, message):
+    with pytest.raises(ValueError, match=message):
+        forgetting.replay(new, old, per_class)
+
+
+# --- the Fisher information --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def encoded(colours, tokenizer):
+    return batching.encode(colours, tokenizer)
+
+
+def test_fisher_equals_brute_force(tiny, encoded, tokenizer):
+    """Example by example, with plain ``backward`` and the definition of the loss."""
+    model = tiny()
+    found = forgetting.fisher(model, batching.loader(encoded, tokenizer, batch_size=5))
+    wanted = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
+    model.eval()
+    for row in encoded:
+        model.zero_grad()
+        inputs = {name: torch.tensor([row[name]]) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        (-model(**inputs).logits.log_softmax(-1)[0, row["labels"]]).backward()
+        for name, parameter in model.named_parameters():
+            wanted[name] += parameter.grad**2 / len(encoded)
+    assert {f"bert.{name}" if f"bert.{name}" in wanted else name for name in found} == wanted.keys()
+    for name, tensor in found.items():
+        brute = wanted.get(f"bert.{name}", wanted.get(name))
+        torch.testing.assert_close(tensor, brute, rtol=1e-3, atol=1e-9)
+
+
+def test_fisher_of_the_last_layer_has_a_closed_form(tiny, encoded, tokenizer):
+    """For logits W x the gradient is (p − y) xᵀ, so F of W[c, d] is the mean of (p_c − y_c)² x_d²."""
+    model = tiny().eval()
+    loader = batching.loader(encoded, tokenizer, batch_size=len(encoded))
+    (batch,) = loader
+    with torch.no_grad():
+        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+        features = model.bert(**inputs).pooler_output
+        error = model(**inputs).logits.softmax(-1) - nn.functional.one_hot(batch["labels"], 2)
+    closed = (error[:, :, None] * features[:, None, :]).square().mean(0)
+    torch.testing.assert_close(forgetting.fisher(model, loader)["classifier.weight"], closed, rtol=1e-3, atol=1e-9)
+
+
+def test_fisher_does_not_depend_on_the_batches_and_leaves_the_model_alone(tiny, encoded, tokenizer):
+    model = tiny().train()
+    before = copy.deepcopy(model.state_dict())
+    one, other = (forgetting.fisher(model, batching.loader(encoded, tokenizer, batch_size=size)) for size in (1, 16))
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-9)
+    assert model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+# --- the remedies as losses --------------------------------------------------------------------------------------
+
+
+def auxiliary(model, encoded, tokenizer, strength, **options):
+    masked_lm = BertForMaskedLM(model.config)
+    masked_lm.bert = model.bert
+    collate = MaskedLanguageModeling(tokenizer)
+    return forgetting.Auxiliary(masked_lm, batching.loader(encoded, tokenizer, 8, collate=collate), strength, **options)
+
+
+REMEDIES = {
+    "L2SP": lambda model, encoded, tokenizer, strength: forgetting.L2SP(model, strength),
+    "EWC": lambda model, encoded, tokenizer, strength: forgetting.EWC(
+        model, batching.loader(encoded, tokenizer, 8), strength
+    ),
+    "Distillation": lambda model, encoded, tokenizer, strength: forgetting.Distillation(model, strength),
+    "Auxiliary": auxiliary,
+}
+
+
+def train(model, encoded, tokenizer, loss=None, rate=1e-2, epochs=4):
+    """From the same random numbers, so that runs differ by their loss alone."""
+    torch.manual_seed(1)
+    loader = batching.loader(encoded, tokenizer, batch_size=12, shuffle=True)
+    training.fit(model, loader, epochs=epochs, learning_rate=rate, loss=loss)
+    return model.state_dict()
+
+
+@pytest.fixture
+def trained(tiny, encoded, tokenizer):
+    """A model that knows the colours, and the same sentences with the labels turned round, to train it away."""
+    model = tiny(num_labels=3, initializer_range=0.3)  # so small a model hardly learns from the usual 0.02
+    train(model, encoded, tokenizer, rate=3e-3, epochs=40)
+    columns = encoded.to_dict()
+    columns["labels"] = [1 - label for label in columns["labels"]]
+    return model, Dataset.from_dict(columns)
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_strength_zero_is_plain_fine_tuning(name, tiny, encoded, tokenizer):
+    """Dropout is on: a remedy may not draw from the generator either."""
+    plain = train(tiny(), encoded, tokenizer)
+    model = tiny()
+    remedied = train(model, encoded, tokenizer, REMEDIES[name](model, encoded, tokenizer, 0.0))
+    assert plain.keys() == remedied.keys()
+    for key, tensor in plain.items():
+        assert torch.equal(tensor, remedied[key]), key
+
+
+@pytest.mark.parametrize("name", ["L2SP", "EWC", "Distillation"])
+def test_great_strength_keeps_the_old_model(name, trained, encoded, tokenizer):
+    model, turned = trained
+    old = evaluation.evaluate(model, batching.loader(encoded, tokenizer))["accuracy"]
+    assert old > 0.9
+    plain = copy.deepcopy(model)
+    train(plain, turned, tokenizer)
+    train(model, turned, tokenizer, REMEDIES[name](model, encoded, tokenizer, 1e6 if name != "EWC" else 1e9))
+    kept, lost = (evaluation.evaluate(m, batching.loader(encoded, tokenizer))["accuracy"] for m in (model, plain))
+    assert lost < 0.7
+    assert kept > 0.9
+
+
+def test_l2sp_is_half_the_squared_distance(tiny, encoded, tokenizer):
+    model = tiny().eval()
+    remedy = forgetting.L2SP(model, strength=3.0)
+    batch = next(iter(batching.loader(encoded, tokenizer)))
+    own = model(**batch).loss
+    assert remedy(model, batch).item() == pytest.approx(own.item())
+    with torch.no_grad():
+        model.classifier.bias += torch.tensor([0.5, -1.0])
+    assert remedy(model, batch).item() == pytest.approx(model(**batch).loss.item() + 1.5 * 1.25, rel=1e-5)
+
+
+def test_ewc_weighs_the_squared_distance_by_the_fisher(tiny, encoded, tokenizer):
+    model, loader = tiny().eval(), batching.loader(encoded, tokenizer)
+    remedy = forgetting.EWC(model, loader, strength=3.0)
+    moved = torch.tensor([0.5, -1.0])
+    with torch.no_grad():
+        model.classifier.bias += moved
+    batch = next(iter(loader))
+    penalty = 1.5 * (remedy.fisher["classifier.bias"] * moved**2).sum()
+    assert penalty > 0.1
+    assert remedy(model, batch).item() == pytest.approx((model(**batch).loss + penalty).item(), rel=1e-5)
+
+
+def test_ewc_adds_up_over_a_sequence(tiny, encoded, tokenizer):
+    """The Fisher information is summed, the old weights are the latest, and a head may have grown in between."""
+    first, second, loader = tiny(), tiny(seed=1, num_labels=3), batching.loader(encoded, tokenizer)
+    before = forgetting.EWC(first, loader, 1.0)
+    both = forgetting.EWC(second, loader, 1.0, previous=before)
+    alone = forgetting.fisher(second, loader)
+    row = "classifier.weight"
+    torch.testing.assert_close(both.fisher[row][:2], alone[row][:2] + before.fisher[row])
+    torch.testing.assert_close(both.fisher[row][2], alone[row][2])
+    assert torch.equal(both.old[row], second.classifier.weight)
+
+
+def grown(model):
+    """The same model with a third label."""
+    bigger = copy.deepcopy(model)
+    bigger.classifier = nn.Linear(16, 3)
+    with torch.no_grad():
+        bigger.classifier.weight[:2], bigger.classifier.bias[:2] = model.classifier.weight, model.classifier.bias
+    bigger.num_labels = bigger.config.num_labels = 3
+    return bigger
+
+
+@pytest.mark.parametrize("name", ["L2SP", "EWC"])
+def test_new_rows_of_a_grown_head_are_free(name, tiny, encoded, tokenizer):
+    model = tiny()
+    remedy = REMEDIES[name](model, encoded, tokenizer, 1.0)
+    bigger = grown(model).eval()
+    batch = next(iter(batching.loader(encoded, tokenizer)))
+    with torch.no_grad():
+        bigger.classifier.weight[2] += 5
+    assert remedy(bigger, batch).item() == pytest.approx(bigger(**batch).loss.item())
+    with torch.no_grad():
+        bigger.classifier.weight[1] += 5
+    assert remedy(bigger, batch).item() > bigger(**batch).loss.item() + 0.1
+
+
+def test_a_bare_encoder_protects_the_body_alone(tiny, encoded, tokenizer):
+    model = tiny().eval()
+    remedy = forgetting.L2SP(copy.deepcopy(model.bert), 1.0)
+    batch = next(iter(batching.loader(encoded, tokenizer)))
+    with torch.no_grad():
+        model.classifier.weight += 5
+    assert remedy(model, batch).item() == pytest.approx(model(**batch).loss.item())
+    with torch.no_grad():
+        model.bert.embeddings.LayerNorm.bias += 1
+    assert remedy(model, batch).item() == pytest.approx(model(**batch).loss.item() + 8)
+
+
+def test_distillation_is_the_divergence_of_the_softened_answers(tiny, encoded, tokenizer):
+    model = tiny().eval()
+    remedy = forgetting.Distillation(model, strength=0.7, temperature=2.0)
+    bigger = grown(model).eval()
+    batch = next(iter(batching.loader(encoded, tokenizer)))
+    assert remedy(bigger, batch).item() == pytest.approx(bigger(**batch).loss.item(), abs=1e-5)
+    with torch.no_grad():
+        old = (model(**batch).logits / 2).softmax(-1)
+        bigger.classifier.bias[0] += 2
+        new = (bigger(**batch).logits[:, :2] / 2).softmax(-1)
+        divergence = (old * (old.log() - new.log())).sum(-1).mean()
+    expected = bigger(**batch).loss.item() + 0.7 * 4 * divergence.item()
+    assert divergence > 0.01
+    assert remedy(bigger, batch).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_teacher_stays_as_it_was(tiny, encoded, tokenizer):
+    model = tiny()
+    remedy, before = forgetting.Distillation(model, 1.0), copy.deepcopy(model.state_dict())
+    train(model, encoded, tokenizer, remedy)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in remedy.teacher.state_dict().items())
+    assert not torch.equal(model.classifier.weight, before["classifier.weight"])
+
+
+def test_auxiliary_loss_is_added_batch_by_batch_and_its_head_stays(tiny, encoded, tokenizer):
+    model = tiny().eval()
+    remedy = auxiliary(model, encoded, tokenizer, 0.5)
+    head = copy.deepcopy(remedy.model.cls.predictions.transform.state_dict())
+    twin = MaskedLanguageModeling(tokenizer)
+    batch = next(iter(batching.loader(encoded, tokenizer)))
+    remedy.model.eval()
+    for _ in range(2):  # more steps than the loader has batches
+        for other in batching.loader(encoded, tokenizer, 8, collate=twin):
+            expected = model(**batch).loss.item() + 0.5 * remedy.model(**other).loss.item()
+            assert remedy(model, batch).item() == pytest.approx(expected)
+    train(model, encoded, tokenizer, remedy)
+    after = remedy.model.cls.predictions.transform.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in head.items())
+    assert remedy.model.cls.predictions.decoder.weight is model.bert.embeddings.word_embeddings.weight
+
+
+def test_auxiliary_loss_may_be_computed_another_way(tiny, encoded, tokenizer):
+    model = tiny().eval()
+    remedies = [auxiliary(model, encoded, tokenizer, 0.5, **options) for options in ({}, {"loss": masked_loss})]
+    batch = next(iter(batching.loader(encoded, tokenizer)))
+    remedies[1].model.cls = remedies[0].model.cls
+    own, other = (remedy(model, batch).item() for remedy in remedies)
+    assert own == pytest.approx(other, rel=1e-5)
+
+
+def test_bad_remedies_are_refused(tiny, encoded, tokenizer):
+    model, loader = tiny(), batching.loader(encoded, tokenizer)
+    batch = next(iter(loader))
+    for strength in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="strength must be a finite number"):
+            forgetting.L2SP(model, strength)
+    with pytest.raises(ValueError, match="temperature"):
+        forgetting.Distillation(model, 1.0, temperature=0.0)
+    with pytest.raises(ValueError, match="no batches"):
+        forgetting.EWC(model, [], 1.0)
+    with pytest.raises(ValueError, match="no batches"):
+        forgetting.Auxiliary(model, [], 1.0)
+    with pytest.raises(ValueError, match="no loss"):
+        forgetting.L2SP(model, 1.0)(model, {k: v for k, v in batch.items() if k != "labels"})
+    with pytest.raises(ValueError, match=r"classifier\.weight has shape"):
+        forgetting.L2SP(tiny(num_labels=5), 1.0)(model, batch)
+    with pytest.raises(ValueError, match="shares no trainable parameter"):
+        forgetting.L2SP(nn.Linear(2, 2), 1.0)(model, batch)
+    with pytest.raises(ValueError, match="teacher's labels first"):
+        forgetting.Distillation(tiny(num_labels=5), 1.0)(model, batch)
+    with pytest.raises(ValueError, match=r"auxiliary\.bert = model\.bert"):
+        forgetting.Auxiliary(tiny(BertForMaskedLM), loader, 1.0)(model, batch)
+
+
+def test_a_bare_encoder_has_the_names_of_the_body(tiny):
+    assert {name for name, _ in tiny(BertModel).named_parameters()} == set(forgetting.L2SP(tiny().bert, 1.0).old)
