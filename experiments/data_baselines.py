@@ -12,8 +12,11 @@ import hashlib
 import math
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from experiments import runner
 from helpers import batching, data, evaluation, heads, metrics, models, retrieval, runtime, training
@@ -212,6 +215,27 @@ def _reader(splits, tokenizer, seed: int) -> float:
     found = evaluation.predict(model, batching.loader(encoded["test"], tokenizer, 32, collate=collate))
     answers = spans.best_spans(found.logits, encoded["test"], test)
     return _answerable_f1([answer.text for answer in answers], splits["test"])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line a data set: its best baseline, and mean and spread of MiniLM over the seeds.
+
+    Rows of older files or older settings are left out.
+    """
+    lines = {}
+    for name, (metric, _) in SCORES.items():
+        current = {"name": name, "sha256": sha256(name), "settings": list(SETTINGS[name])}
+        scores = [r["results"]["score"] for r in rows if {k: r["settings"][k] for k in current} == current]
+        if scores:
+            best, score = max(baselines(name).items(), key=lambda found: found[1])
+            lines[name] = {
+                "metric": metric,
+                "best baseline": f"{best} {score:.3f}",
+                "MiniLM, fine-tuned": statistics.mean(scores),
+                "sd": statistics.stdev(scores) if len(scores) > 1 else math.nan,
+                "seeds": len(scores),
+            }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("data set")
 
 
 def main() -> None:
