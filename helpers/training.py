@@ -94,6 +94,7 @@ def fit(
     becomes NaN or infinite, with the step and the learning rate.
     """
     from accelerate import Accelerator, DataLoaderConfiguration, PartialState
+    from accelerate.state import AcceleratorState
 
     if len(train) == 0:
         raise ValueError("The training loader has no batches.")
@@ -102,6 +103,8 @@ def fit(
     # deals out: accelerate's other way skips a batch that is smaller than the others and not the last.
     several = PartialState(cpu=on_cpu).num_processes > 1
     sharing = DataLoaderConfiguration(split_batches=several, dispatch_batches=several)
+    # A Trainer with bf16=True leaves that in accelerate's shared state; what `runtime` chose must hold here.
+    AcceleratorState._reset_state()
     accelerator = Accelerator(cpu=on_cpu, dataloader_config=sharing)
     optimizer = optimizer or optimizers.adamw(optimizers.parameter_groups(model, weight_decay), learning_rate)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]

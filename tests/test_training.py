@@ -127,3 +127,18 @@ def test_last_state_is_what_evaluate_sees(tiny, loaders):
     model = tiny()
     history = training.fit(model, loaders[0], epochs=2, learning_rate=1e-2, validation=loaders[1])
     assert evaluation.evaluate(model, loaders[1])["accuracy"] == history.epochs[-1]["accuracy"]
+
+
+def test_a_trainer_before_does_not_change_the_precision(tiny, loaders, monkeypatch):
+    """Trainer(bf16=True) sets accelerate's state for the whole process."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
+    torch.manual_seed(0)
+    alone = training.fit(tiny(), loaders[0], epochs=1)
+    AcceleratorState._reset_state()
+    Accelerator(cpu=True, mixed_precision="bf16")
+    torch.manual_seed(0)
+    after = training.fit(tiny(), loaders[0], epochs=1)
+    assert [step["loss"] for step in alone.steps] == [step["loss"] for step in after.steps]
