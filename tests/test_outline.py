@@ -35,9 +35,9 @@ Words before.
 def chapter(tmp_path: Path) -> outline.Chapter:
     source = notebook(
         new_markdown_cell(FIRST),
-        code("…", stdout("✔ One is one   one=1\nloss 0.5\n")),
+        code("claim(…)", stdout("✔ One is one   one=1\nloss 0.5\n")),
         new_markdown_cell("## A section\n\ntext\n\n### A part of it"),
-        code("…", stdout("✔ Two is more   two=2  one=1\n")),
+        code("claim(…)", stdout("✔ Two is more   two=2  one=1\n")),
         new_markdown_cell("## Exercises\n\n### Exercise 1 · easy\n\n…\n\n### Exercise 2 · open\n\n…"),
         code("…", stdout("✔ Exercise 1: right.\n"), tags=("check",)),
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from docutils import nodes
 
 from tools.hygiene import texts
 from tools.notebooks import BOOK
@@ -45,8 +44,8 @@ def entries(page: str) -> list[Pitfall]:
 
 
 def anchor(heading: str) -> str:
-    """The anchor that the website gives a heading."""
-    return nodes.make_id(heading.translate(str.maketrans("'\"", "’”")))
+    """The anchor by which MyST knows a heading; GitHub's is the same."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 def section_outputs(notebook: Path, wanted: str) -> list[str] | None:

@@ -138,6 +138,7 @@ def test_command_line_writes_model_card_and_curve(corpus, tmp_path, monkeypatch)
     assert pretrain.main(options) == 0
     card = json.loads((paths["output"] / "card.json").read_text())
     assert card["recipe"] == vars(RECIPE)
+    assert card["validation"][-1]["step"] == RECIPE.steps
     assert json.loads(paths["evidence"].read_text())["curve"][-1]["step"] == RECIPE.steps
     assert (paths["output"] / "README.md").read_text() == pretrain.describe(card)
     loaded = models.load(str(paths["output"]), head="pretraining")
@@ -153,6 +154,7 @@ def test_the_pocket_bert_is_as_good_as_its_card_says():
     assert (models.POCKET_FOLDER / "README.md").read_text(encoding="utf-8") == pretrain.describe(card)
     assert card["test"]["masked_accuracy"] >= 0.35  # the aim of the recipe is 0.5, which takes a longer run than this
     assert card["test"]["next_sentence_accuracy"] >= 0.8
+    assert card["validation"][-1]["step"] == card["recipe"]["steps"]  # a chapter draws this curve
     model, tokenizer = models.load("pocket", head="pretraining"), models.tokenizer("pocket")
     assert sum(parameter.numel() for parameter in model.parameters()) == card["parameters"] <= 6e6
     assert (models.POCKET_FOLDER / "model.safetensors").stat().st_size <= 12e6
