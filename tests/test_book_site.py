@@ -159,10 +159,10 @@ PLAN = "short:\n  hours: {hours}\n  blocks:\n    - {{break: 65}}\n    - {{chapte
 
 
 def test_a_plan_counts_its_minutes(build, workshop):
-    workshop(PLAN.format(hours=2, chapter="chapter"))
+    workshop(PLAN.format(hours=1.2, chapter="chapter"))
     page, warnings = build("```{schedule} short\n```")
     assert not warnings
-    for part in ("<p>0:00</p>", "<p>Break</p>", "<p>1:05</p>", "1.1 hours with breaks, of 2 planned."):
+    for part in ("<p>0:00</p>", "<p>Break</p>", "<p>1:05</p>", "1.1 hours with breaks, of 1.2 planned."):
         assert part in page
 
 
@@ -170,6 +170,7 @@ def test_a_plan_counts_its_minutes(build, workshop):
     ("plan", "complaint"),
     [
         (PLAN.format(hours=1, chapter="chapter"), "the plan short takes 1.1 hours, not 1"),
+        (PLAN.format(hours=2, chapter="chapter"), "the plan short takes 1.1 hours, not 2"),
         (PLAN.format(hours=2, chapter="elsewhere"), "names elsewhere, which is no chapter"),
         ("long: {}", "there is no plan short; there are long"),
     ],
