@@ -192,6 +192,15 @@ def test_fisher_does_not_depend_on_the_batches_and_leaves_the_model_alone(tiny, 
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_building_a_remedy_draws_no_random_number(tiny, encoded, tokenizer):
+    model, loader = tiny(), batching.loader(encoded, tokenizer)
+    state = torch.random.get_rng_state()
+    for build in (forgetting.EWC, lambda model, loader, s: forgetting.L2SP(model, s)):
+        build(model, loader, 1.0)
+    forgetting.Distillation(model, 1.0)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
 # --- the remedies as losses --------------------------------------------------------------------------------------
 
 

@@ -81,15 +81,16 @@ def fisher(model: nn.Module, loader: DataLoader) -> Tensors:
     parameters = dict(_trainable(model))
     squares = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     examples = 0
-    for batch in loader:
-        for row in range(len(next(iter(batch.values())))):
-            one = {name: tensor[row : row + 1].to(device) for name, tensor in batch.items()}
-            loss = forward(model, one).loss
-            gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-            for name, gradient in zip(parameters, gradients, strict=True):
-                if gradient is not None:
-                    squares[name] += gradient.square()
-            examples += 1
+    with torch.random.fork_rng():  # iterating draws a number: what follows shall not depend on it
+        for batch in loader:
+            for row in range(len(next(iter(batch.values())))):
+                one = {name: tensor[row : row + 1].to(device) for name, tensor in batch.items()}
+                loss = forward(model, one).loss
+                gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+                for name, gradient in zip(parameters, gradients, strict=True):
+                    if gradient is not None:
+                        squares[name] += gradient.square()
+                examples += 1
     model.train(was_training)
     if examples == 0:
         raise ValueError("The loader has no batches, so there is nothing to tell which weights matter.")
