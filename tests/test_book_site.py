@@ -258,3 +258,15 @@ def test_formulas_become_mathml(build):
 def test_a_formula_that_cannot_be_set_warns(build, formula):
     _, warnings = build(f"$${formula}$$")
     assert "cannot set the formula" in warnings
+
+
+def test_only_the_search_page_loads_the_search_index(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXTENSIONS))
+    from book_site.weight import drop_search_index
+
+    script = '<script src="../searchindex.js"></script>'
+    for name in ("page.html", "search.html"):
+        (tmp_path / name).write_text(f"<p>before</p>\n    {script}<p>after</p>", encoding="utf-8")
+    drop_search_index(SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=str(tmp_path)), None)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "<p>before</p><p>after</p>"
+    assert script in (tmp_path / "search.html").read_text(encoding="utf-8")
