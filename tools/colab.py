@@ -161,6 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         write_kernel(python, publish(Path(folder)))
+        # What an earlier run installed has the same version and would be kept.
+        subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", "bert-finetuning-book"], check=True)
         for name in wanted:
             try:
                 added = run(BOOK / f"{name}.ipynb", python)
