@@ -253,7 +253,7 @@ def test_fine_tuning_beats_word_counting_and_leaves_room(name):
     assert found["minilm"]["seeds"] >= 3
 
 
-@pytest.mark.parametrize(("name", "lead"), [("entities", 0.3), ("passages", 0.1)])
+@pytest.mark.parametrize(("name", "lead"), [("entities", 0.3), ("passages", 0.1), ("choices", 0.1)])
 def test_fine_tuning_is_clearly_above_what_hardly_reads(name, lead):
     """Entity F1 above each word's usual tag, span F1 above a whole sentence."""
     found = data.measured(name)
