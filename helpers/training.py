@@ -23,6 +23,7 @@ from helpers import evaluation, freezing, optimizers, runtime
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers.utils import ModelOutput
 
 
 @dataclass
@@ -123,7 +124,7 @@ def fit(
             began, first = time.perf_counter(), len(history.steps)
             for batch in batches:
                 with runtime.autocast():
-                    value = loss(wrapped, batch) if loss else _own_loss(wrapped, batch)
+                    value = loss(wrapped, batch) if loss else forward(wrapped, batch).loss
                 accelerator.backward(value)
                 norm = accelerator.clip_grad_norm_(trainable, max_grad_norm)
                 record = {
@@ -159,14 +160,15 @@ def fit(
     return history
 
 
-def _own_loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    loss = model(**batch).loss
-    if loss is None:
+def forward(model: nn.Module, batch: dict[str, torch.Tensor]) -> ModelOutput:
+    """The model's output with its own loss; ``ValueError`` where it computes none."""
+    output = model(**batch)
+    if output.loss is None:
         raise ValueError(
             f"The model returned no loss for a batch with {', '.join(batch)}. Does the batch have labels, "
             "and the model a head?"
         )
-    return loss
+    return output
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:

@@ -14,7 +14,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from helpers import runtime
-from helpers.forgetting.losses import Batch, checked, forward
+from helpers.forgetting.losses import Batch, checked
+from helpers.training import forward
 
 Tensors = dict[str, torch.Tensor]
 

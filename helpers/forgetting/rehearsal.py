@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from helpers import runtime
-from helpers.forgetting.losses import Batch, checked, forward
+from helpers.forgetting.losses import Batch, checked
+from helpers.training import forward
 
 if TYPE_CHECKING:
     from datasets import Dataset
