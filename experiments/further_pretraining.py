@@ -29,7 +29,7 @@ import torch
 from datasets import ClassLabel, Dataset, Features, Value
 
 from experiments import runner
-from helpers import batching, data, evaluation, heads, models, runtime, training
+from helpers import batching, data, evaluation, heads, models, retrieval, runtime, training
 from helpers.batching.language import IGNORED, MaskedLanguageModeling, masked_loss
 
 LIBRARIES = ("matplotlib", "networkx", "numpy", "pandas", "scipy", "sklearn", "sympy", "torch")
@@ -125,18 +125,9 @@ def masked_scores(model: torch.nn.Module, texts: Dataset, tokenizer: Any) -> dic
     }
 
 
-@torch.inference_mode()
 def features(body: torch.nn.Module, texts: list[str], tokenizer: Any) -> np.ndarray:
     """Mean-pooled last hidden states, shape (texts, width)."""
-    body.to(runtime.device()).eval()
-    encoded = batching.encode(Dataset.from_dict({"text": texts}), tokenizer, MAX_LENGTH)
-    pooled = []
-    for batch in batching.loader(encoded, tokenizer, 64):
-        batch = {name: tensor.to(runtime.device()) for name, tensor in batch.items()}
-        with runtime.autocast():
-            states = body(**batch).last_hidden_state
-        pooled.append(heads.pool(states.float(), batch["attention_mask"], "mean").cpu())
-    return torch.cat(pooled).numpy()
+    return retrieval.mean_states(body, tokenizer, texts, MAX_LENGTH).numpy()
 
 
 def similarity(body: torch.nn.Module, tokenizer: Any) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -22,11 +22,10 @@ from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
-from torch.nn import functional as F
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from experiments import pretrain, runner
-from helpers import batching, data, evaluation, freezing, heads, metrics, models, runtime, training
+from helpers import batching, data, evaluation, freezing, heads, metrics, models, retrieval, runtime, training
 
 ROWS = runner.EVIDENCE / "learning_rate.json"
 REGIMES = ("head", "full", "lora")
@@ -65,26 +64,8 @@ def masked_words(body: BertModel) -> dict[str, float]:
 def similarity(body: BertModel) -> dict[str, float]:
     """How the cosines of mean-pooled sentence vectors agree with people's judgements of similarity."""
     pairs, tokenizer = data.load("paraphrases:similarity")["test"], models.tokenizer("minilm")
-    device = runtime.device()
-    body.to(device).eval()
-
-    @torch.inference_mode()
-    def vectors(texts: Sequence[str]) -> torch.Tensor:
-        found = []
-        for start in range(0, len(texts), 64):
-            batch = tokenizer(
-                list(texts[start : start + 64]),
-                padding=True,
-                truncation=True,
-                max_length=MAX_LENGTH,
-                return_tensors="pt",
-            ).to(device)
-            with runtime.autocast():
-                hidden = body(**batch).last_hidden_state
-            found.append(heads.pool(hidden.float(), batch["attention_mask"], "mean"))
-        return torch.cat(found)
-
-    cosines = F.cosine_similarity(vectors(pairs["sentence1"][:]), vectors(pairs["sentence2"][:])).cpu().numpy()
+    one, two = (retrieval.embed(body, tokenizer, pairs[column][:], MAX_LENGTH) for column in ("sentence1", "sentence2"))
+    cosines = (one * two).sum(dim=1).numpy()
     scores = metrics.regression_metrics(cosines, pairs["label"][:])
     return {name: round(scores[name], 4) for name in ("spearman", "pearson")}
 

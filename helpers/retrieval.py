@@ -30,15 +30,21 @@ Span = tuple[int, int]  # first character and the one behind the last
 END = re.compile(r"(?<=[.!?])\s+(?=\W?[A-Z0-9])")
 
 
-@torch.inference_mode()
 def embed(
     encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = 128
 ) -> torch.Tensor:
-    """One vector a text, shape (texts, width), float32, of length one, on the CPU.
+    """:func:`mean_states`, each of length one: the product of two such vectors is their cosine."""
+    return F.normalize(mean_states(encoder, tokenizer, texts, max_length), dim=-1)
 
-    The mean of the last hidden states, as MiniLM was trained to be read (Reimers & Gurevych 2019, section 3); the
-    product of two such vectors is their cosine. Puts the encoder into eval mode. Longer texts than ``max_length``
-    pieces lose their end. Raises ``ValueError`` for no texts.
+
+@torch.inference_mode()
+def mean_states(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = 128
+) -> torch.Tensor:
+    """One vector a text, shape (texts, width), float32, on the CPU: the mean of its last hidden states.
+
+    This is how MiniLM was trained to be read (Reimers & Gurevych 2019, section 3). Puts the encoder into eval mode.
+    Longer texts than ``max_length`` pieces lose their end. Raises ``ValueError`` for no texts.
     """
     from datasets import Dataset
 
@@ -51,7 +57,7 @@ def embed(
         with runtime.autocast():
             hidden = encoder(**batch).last_hidden_state
         vectors.append(heads.pool(hidden.float(), batch["attention_mask"], "mean").cpu())
-    return F.normalize(torch.cat(vectors), dim=-1)
+    return torch.cat(vectors)
 
 
 def sentences(text: str) -> list[Span]:
