@@ -16,10 +16,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from tools import outline
+
+from .results import chapter_link
 
 _EVIDENCE = re.compile(r"\{doc\}`[^`]*evidence/(\w+)")
 
@@ -42,17 +43,7 @@ class Outlined(SphinxDirective):
             anchor = nodes.make_id(section.translate(str.maketrans("'\"", "’”")))
             link = nodes.reference("", text.replace("`", ""), refuri=f"{relative}#{anchor}", internal=True)
             return nodes.paragraph("", "", link)
-        link = addnodes.pending_xref(
-            "",
-            nodes.inline("", text),
-            refdoc=self.env.docname,
-            refdomain="std",
-            refexplicit=True,
-            reftarget=f"/{name}",
-            reftype="doc",
-            refwarn=True,
-        )
-        return nodes.paragraph("", "", link)
+        return nodes.paragraph("", "", chapter_link(self.env.docname, name, text))
 
     def section(self, title: str, *content: nodes.Node) -> nodes.section:
         """A section below the directive's own, so that the page has an entry for it."""

@@ -70,17 +70,22 @@ class ChapterFigure(ChapterDirective):
         path.write_bytes(png)
         # To Sphinx, a path that starts with a slash starts in the book's folder.
         image = nodes.image(uri=f"/{Path(os.path.relpath(path, self.env.srcdir)).as_posix()}", alt=alt)
-        chapter = addnodes.pending_xref(
-            "",
-            nodes.inline("", self.arguments[0]),
-            refdoc=self.env.docname,
-            refdomain="std",
-            refexplicit=False,
-            reftarget=f"/{self.arguments[0]}",
-            reftype="doc",
-            refwarn=True,
-        )
+        chapter = chapter_link(self.env.docname, self.arguments[0])
         return nodes.container("", image, nodes.paragraph("", "From the chapter ", chapter), classes=["chapter-figure"])
+
+
+def chapter_link(docname: str, chapter: str, text: str = "") -> addnodes.pending_xref:
+    """A link from the page ``docname`` to a chapter; it reads as ``text``, by default as the chapter's title."""
+    return addnodes.pending_xref(
+        "",
+        nodes.inline("", text or chapter),
+        refdoc=docname,
+        refdomain="std",
+        refexplicit=bool(text),
+        reftarget=f"/{chapter}",
+        reftype="doc",
+        refwarn=True,
+    )
 
 
 class ChapterClaims(ChapterDirective):
