@@ -39,7 +39,7 @@ class Features(Dataset):
         if shuffle:
             batches = batching.BucketBatches([1] * len(self), batch_size, seed)
         else:
-            batches = [range(i, min(i + batch_size, len(self))) for i in range(0, len(self), batch_size)]
+            batches = batching.in_order(len(self), batch_size)
         return DataLoader(self, batch_sampler=batches, collate_fn=lambda batch: batch)
 
 

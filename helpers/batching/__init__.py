@@ -88,12 +88,15 @@ def loader(
 
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    batches: Any = in_order(len(encoded), batch_size)
     if shuffle:
-        lengths = [len(ids) for ids in encoded["input_ids"]]
-        batches: Any = BucketBatches(lengths, batch_size, seed)
-    else:
-        batches = [range(i, min(i + batch_size, len(encoded))) for i in range(0, len(encoded), batch_size)]
+        batches = BucketBatches([len(ids) for ids in encoded["input_ids"]], batch_size, seed)
     return DataLoader(encoded, batch_sampler=batches, collate_fn=collate or DataCollatorWithPadding(tokenizer))
+
+
+def in_order(rows: int, batch_size: int) -> list[range]:
+    """Batches of row numbers in the order of the rows; the last may be smaller."""
+    return [range(i, min(i + batch_size, rows)) for i in range(0, rows, batch_size)]
 
 
 class BucketBatches(Sampler[list[int]]):
