@@ -46,8 +46,8 @@ MUTATIONS = {
     ),
     "mask ignored in training": Mutation(
         "helpers/training.py",
-        right="loss = model(**batch).loss",
-        wrong='loss = model(**batch | {"attention_mask": None}).loss',
+        right="output = model(**batch)\n",
+        wrong='output = model(**batch | {"attention_mask": None})\n',
         noticed_by="tests/test_padding.py::test_the_loss_in_training_does_not_depend_on_the_padding",
     ),
     "mask ignored in prediction": Mutation(
