@@ -15,7 +15,7 @@ AXE := .cache/site/node_modules/axe-core/axe.min.js
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu test-site test-colab test-stick lab notebooks workshop stick bench lint format clean
+.PHONY: help book single test test-gpu test-site test-colab test-stick lab notebooks workshop stick bench evidence lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ help: ## show this list
 book: $(INSTALLED) ## build the website from the stored outputs; any warning is an error
 	$(BIN)/jupyter-book build -W --keep-going -q book
 	@echo "The book: file://$(CURDIR)/_build/html/index.html"
+
+single: $(INSTALLED) ## build the whole book as one page, to print or to save as a PDF
+	$(BIN)/jupyter-book build -W --keep-going -q --builder singlehtml book
+	@echo "The book on one page: file://$(CURDIR)/_build/singlehtml/index.html"
 
 test: $(INSTALLED) ## run the unit tests and every notebook, on the CPU kernel
 	$(PYTEST) --nbval-kernel-name helpers-cpu -m "not site" tests book
@@ -56,6 +60,12 @@ stick: $(INSTALLED) ## collect all that a room without internet needs
 
 bench: $(INSTALLED) ## measure how fast fit is, as ratios in one run; HF_HOME may hold MRPC
 	$(BIN)/python -m experiments.bench
+
+# In this order, for the rows of learning_rate belong to one pocket BERT. Each goes on where it was stopped.
+EXPERIMENTS := pretrain data_baselines public_data frozen_vs_full learning_rate new_label remedies further_pretraining bench
+
+evidence: $(INSTALLED) ## measure what book/evidence lacks: hours; HF_HOME may hold the public data
+	for name in $(EXPERIMENTS); do $(BIN)/python -m experiments.$$name || exit 1; done
 
 lint: $(INSTALLED) ## check code and notebooks without running them
 	$(BIN)/ruff check .

@@ -8,14 +8,16 @@ gives its scores on the test rows. Interrupt it when you like: it goes on where 
     python -m experiments.frozen_vs_full --tasks mrpc --sizes 50 200 --frozen 0 6 --seeds 0 1
 
 Frozen layers are counted from below, the embeddings are frozen with the first of them. As many as the encoder has leave
-the head alone to learn; it does so on cached features, which costs one pass over the texts.
+the head alone to learn; it does so on cached features, which costs one pass over the texts. With ``lora`` above 0 the
+encoder is frozen and an adapter of that rank learns beside it, and the head.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,17 +28,20 @@ from datasets import Dataset, DatasetDict
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
-from experiments import runner
-from helpers import batching, data, evaluation, features, freezing, heads, models, runtime, training
+from experiments import runner, summary
+from helpers import batching, data, evaluation, features, figures, freezing, heads, models, runtime, training
 
 ROWS = runner.EVIDENCE / "frozen_vs_full.json"
 TASKS = {"mrpc": "nyu-mll/glue:mrpc", "sst2": "nyu-mll/glue:sst2"}
 SIZES = (50, 100, 200, 500, 1000)
 SEEDS = (0, 1, 2, 3, 4)
+# What names a regime, beside its rate and seed.
+REGIME = ("task", "model", "size", "frozen", "lora")
 # What learns decides which rates are worth trying: a new head is far from its goal, a pretrained layer is near.
 HEAD_RATES = (1e-3, 1e-2)
 RATES = {"minilm": (1e-4, 3e-4), "pocket": (3e-4, 1e-3)}
 OTHER_RATES = (2e-5, 5e-5)
+LORA_RANK, LORA_RATES = 8, (1e-3, 3e-3)
 BATCH, MAX_LENGTH = 16, 128
 # Few rows need many epochs: a run has at least so many steps. The head alone is cheap, and gets more.
 EPOCHS, STEPS, HEAD_STEPS = 3, 60, 600
@@ -97,26 +102,29 @@ def epochs(rows: int, steps: int) -> int:
     return max(EPOCHS, math.ceil(steps / math.ceil(rows / BATCH)))
 
 
-def measure(task: str, model: str, size: int, frozen: int, rate: float, seed: int) -> dict[str, Any]:
+def measure(task: str, model: str, size: int, frozen: int, lora: int, rate: float, seed: int) -> dict[str, Any]:
     """One run: accuracy on validation and test rows (test: F1 of class 1, too), seconds of training, what learned."""
     network, rows = build(task, model, seed), chosen(task, size, seed)
     tokenizer = models.tokenizer(model)
     trained: torch.nn.Module = network
-    if frozen == depth(model):
+    alone = frozen == depth(model) and not lora
+    if alone:
         freezing.freeze_body(network)
         trained, all_rows = features.HeadOnly(network), cached(task, "train", model)
         train = features.Features(all_rows.vectors[rows], all_rows.labels[rows]).loader(BATCH, shuffle=True, seed=seed)
         held_out = {split: cached(task, split, model).loader(64) for split in ("validation", "test")}
     else:
-        if frozen:
+        if lora:
+            trained = freezing.lora(network, rank=lora)
+        elif frozen:
             freezing.unfreeze_top(network, depth(model) - frozen)
         train = batching.loader(encoded(task, "train", model).select(rows), tokenizer, BATCH, shuffle=True, seed=seed)
         held_out = {s: batching.loader(encoded(task, s, model), tokenizer, 64) for s in ("validation", "test")}
-    steps = HEAD_STEPS if frozen == depth(model) else STEPS
+    steps = HEAD_STEPS if alone else STEPS
     torch.manual_seed(seed)  # the dropout of a run depends on its seed, not on what was cached before it
     history = training.fit(trained, train, epochs=epochs(len(rows), steps), learning_rate=rate)
     return {
-        "trainable": sum(p.numel() for p in network.parameters() if p.requires_grad),
+        "trainable": sum(p.numel() for p in (network if alone else trained).parameters() if p.requires_grad),
         "seconds": round(history.seconds, 2),
         **{split: score(trained, loader) for split, loader in held_out.items()},
     }
@@ -130,44 +138,52 @@ def score(model: torch.nn.Module, loader: DataLoader) -> dict[str, float]:
     return {"accuracy": float((found.classes == found.labels).mean()), "f1": 2 * hits / max(marked, 1)}
 
 
-def table(rows: Sequence[dict[str, Any]], score: str = "accuracy") -> pd.DataFrame:
-    """One line a task, model, size and number of frozen layers: mean, sd and 95 % interval of the mean over the seeds.
-
-    The rate is the one with the best mean on the validation rows. The interval is Student's, so it needs two seeds.
-    """
-    from scipy.stats import t
-
-    frame = pd.DataFrame(
-        {
-            **row["settings"],
-            "validation": row["results"]["validation"][score],
-            "test": row["results"]["test"][score],
-            "trainable": row["results"]["trainable"],
-            "minutes": row["minutes"],
-        }
-        for row in rows
-    )
-    lines = []
-    keys = ["task", "model", "size", "frozen"]
-    for key, group in frame.groupby(keys):
-        rate = group.groupby("rate")["validation"].mean().idxmax()
-        runs = group[group["rate"] == rate]
-        mean, sd, seeds = runs["test"].mean(), runs["test"].std(), len(runs)
-        reach = t.ppf(0.975, seeds - 1) * sd / math.sqrt(seeds) if seeds > 1 else math.nan
-        lines.append(
-            {
-                **dict(zip(keys, key, strict=True)),
-                "rate": rate,
-                "trainable": int(runs["trainable"].iloc[0]),
-                "mean": mean,
-                "sd": sd,
-                "low": mean - reach,
-                "high": mean + reach,
-                "seeds": seeds,
-                "minutes": runs["minutes"].mean(),
-            }
+def best_rate(rows: Sequence[dict[str, Any]], score: str = "accuracy") -> list[dict[str, Any]]:
+    """The rows of each task, model, size and regime at the rate with the best mean on the validation rows."""
+    kept = []
+    for group in summary.groups(rows, *REGIME).values():
+        by_rate = summary.groups(group, "rate")
+        kept += max(
+            by_rate.values(), key=lambda runs: statistics.fmean(run["results"]["validation"][score] for run in runs)
         )
-    return pd.DataFrame(lines).set_index(keys)
+    order = {key: place for place, key in enumerate(sorted(summary.groups(kept, *REGIME)))}
+    return sorted(kept, key=lambda row: order[tuple(row["settings"][name] for name in REGIME)])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line a task, model, size and regime, at its best rate: test accuracy and F1 of class 1, over the seeds."""
+    kept = best_rate(rows)
+    scores = {name: lambda results, name=name: results["test"][name] for name in ("accuracy", "f1")}
+    shown = summary.table(kept, [*REGIME, "rate"], scores)
+    shown.insert(0, "trainable", [group[0]["results"]["trainable"] for group in summary.groups(kept, *REGIME).values()])
+    return shown
+
+
+def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:
+    """Test accuracy against the number of frozen layers, one point a run, one colour a size; one figure a task."""
+    for (task,), runs in summary.groups(best_rate(rows), "task").items():
+        sizes = sorted({row["settings"]["size"] for row in runs}, key=lambda size: size or math.inf)
+        with figures.figure(
+            f"{task.upper()}: with more labels, more layers are worth training",
+            f"Points, one a run: test accuracy on {task.upper()} against the number of frozen layers, one colour a "
+            "training size, LoRA to the right of them.",
+            then=then,
+        ) as axes:
+            layers = sorted({row["settings"]["frozen"] for row in runs})
+            for place, size in enumerate(sizes):
+                own = [row for row in runs if row["settings"]["size"] == size]
+                shift = (place - (len(sizes) - 1) / 2) * 0.12
+                x = [layers[-1] + 1.5 if r["settings"]["lora"] else r["settings"]["frozen"] for r in own]
+                axes.plot(
+                    [value + shift for value in x],
+                    [row["results"]["test"]["accuracy"] for row in own],
+                    ".",
+                    color=figures.COLOURS[place],
+                    label=f"{size or 'all'} rows",
+                )
+            axes.set_xticks([*layers, layers[-1] + 1.5], [*map(str, layers), "LoRA"])
+            axes.set(xlabel="frozen layers, counted from below", ylabel="test accuracy")
+            axes.legend(frameon=False)
 
 
 def settings(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -176,13 +192,24 @@ def settings(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     levels = arguments.frozen if arguments.frozen is not None else sorted({*range(0, layers, 2), layers})
     if bad := [level for level in levels if not 0 <= level <= layers]:
         raise SystemExit(f"--frozen {bad[0]}: {arguments.model} has {layers} layers.")
+    # As (frozen layers, rank of the adapter, rates).
+    regimes = [(level, 0, _rates(arguments, alone=level == layers)) for level in levels]
+    regimes += [(layers, rank, arguments.lora_rates) for rank in arguments.lora]
     return [
-        {"task": task, "model": arguments.model, "size": size, "frozen": frozen, "rate": rate, "seed": seed}
+        {
+            "task": task,
+            "model": arguments.model,
+            "size": size,
+            "frozen": frozen,
+            "lora": rank,
+            "rate": rate,
+            "seed": seed,
+        }
         for seed in arguments.seeds
         for task in arguments.tasks
         for size in arguments.sizes
-        for frozen in levels
-        for rate in _rates(arguments, alone=frozen == layers)
+        for frozen, rank, rates in regimes
+        for rate in rates
     ]
 
 
@@ -200,9 +227,11 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--frozen", nargs="+", type=int, help="lowest layers that do not learn; by default every second"
     )
+    parser.add_argument("--lora", nargs="*", type=int, default=[LORA_RANK], help="ranks of adapters; none after --lora")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--rates", nargs="+", type=float, help="learning rates where layers learn")
     parser.add_argument("--head-rates", nargs="+", type=float, default=list(HEAD_RATES), help="and where the head does")
+    parser.add_argument("--lora-rates", nargs="+", type=float, default=list(LORA_RATES), help="and where LoRA does")
     parser.add_argument("--output", type=Path, default=ROWS, help="the file that keeps the rows")
     return parser
 
@@ -211,7 +240,7 @@ def main() -> None:
     arguments = options().parse_args()
     runtime.start()
     rows = runner.run(arguments.output, settings(arguments), measure)
-    print(table(rows).to_string(float_format="{:.4g}".format))
+    print(table(rows).map(str).to_string())
 
 
 if __name__ == "__main__":

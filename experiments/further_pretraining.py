@@ -21,15 +21,17 @@ import shutil
 import sys
 import time
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
 
-from experiments import runner
-from helpers import batching, data, evaluation, heads, models, retrieval, runtime, training
+from experiments import runner, summary
+from helpers import batching, data, evaluation, figures, heads, models, retrieval, runtime, training
 from helpers.batching.language import IGNORED, MaskedLanguageModeling, masked_loss
 
 LIBRARIES = ("matplotlib", "networkx", "numpy", "pandas", "scipy", "sklearn", "sympy", "torch")
@@ -42,7 +44,7 @@ MIN_WORDS = 6
 # Rate of the fine-tuning, and its epochs by labels of each class: fewer labels, more often.
 RATE, EPOCHS = 3e-4, {8: 10, 32: 5, 128: 3}
 FURTHER_RATE, FURTHER_BATCH = 5e-4, 32
-OUTPUT = runner.EVIDENCE / "further_pretraining.json"
+ROWS = runner.EVIDENCE / "further_pretraining.json"
 
 
 def sentences(split: str) -> Dataset:
@@ -198,29 +200,56 @@ def settings(model: str, seeds: int, steps: int, labels: tuple[int, ...] = LABEL
     return rows
 
 
-def report(rows: list[dict]) -> str:
-    """Mean accuracy over the seeds by way and number of labels, and the gain of ``further`` over ``full``."""
-    found = {(row["settings"]["way"], row["settings"]["labels"], row["settings"]["seed"]): row for row in rows}
-    counts, seeds = (sorted({key[i] for key in found if key[1]}) for i in (1, 2))
-    lines = [f"{'labels a class':>15}" + "".join(f"{way:>16}" for way in (*WAYS, "further - full"))]
-    for count in counts:
-        right = {
-            way: np.mean([[int(x) for x in found[way, count, seed]["results"]["right"]] for seed in seeds], axis=0)
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line a number of labels: the accuracy of each way over the seeds, and the gain of ``further`` over ``full``.
+
+    The gain is between runs of the same seed, with the same labels.
+    """
+    runs = [row for row in rows if row["settings"]["labels"]]
+    lines = {}
+    for (labels,), group in sorted(summary.groups(runs, "labels").items()):
+        by_way = {
+            way: {row["settings"]["seed"]: row["results"]["accuracy"] for row in group if row["settings"]["way"] == way}
             for way in WAYS
         }
-        spread = {
-            way: np.std([found[way, count, seed]["results"]["accuracy"] for seed in seeds], ddof=min(1, len(seeds) - 1))
-            for way in WAYS
+        pairs = sorted(by_way["full"].keys() & by_way["further"].keys())
+        lines[labels] = {
+            **{way: summary.spread(by_way[way].values()) for way in WAYS if by_way[way]},
+            "further - full": summary.spread(by_way["further"][seed] - by_way["full"][seed] for seed in pairs),
+            "TF-IDF": summary.spread(row["results"]["tfidf"] for row in group if row["settings"]["way"] == "full"),
+            "seeds": len(pairs),
         }
-        gain = evaluation.difference(right["full"], right["further"])
-        cells = "".join(f"{right[way].mean():>9.3f} ± {spread[way]:.2f}" for way in WAYS)
-        lines.append(f"{count:>15}{cells}  {gain}")
-    lines += [
-        f"further pretraining, seed {row['settings']['seed']}: {json.dumps(row['results'])}"
-        for row in rows
-        if not row["settings"]["labels"]
-    ]
-    return "\n".join(lines)
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("labels a class")
+
+
+def further_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """What the further pretraining itself changed, over the seeds: before and after, and what it cost."""
+    results = [row["results"] for row in rows if not row["settings"]["labels"]]
+    measures = {"masked_loss": "masked loss, nats", "masked_accuracy": "masked accuracy", "similarity": "similarity"}
+    lines = {
+        shown: {when: summary.spread(found[f"{name}_{when}"] for found in results) for when in ("before", "after")}
+        for name, shown in measures.items()
+    }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("of the encoder")
+
+
+def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:
+    """Accuracy against the number of labels, one point a run."""
+    with figures.figure(
+        "With few labels, which way of using the encoder?",
+        "Points, one a run: accuracy against labels a class on a log axis, for frozen, full and further pretraining.",
+        then=then,
+    ) as axes:
+        for way, colour, shift in zip(WAYS, figures.COLOURS, (0.94, 1.0, 1.06), strict=False):
+            runs = [row for row in rows if row["settings"]["way"] == way and row["settings"]["labels"]]
+            x = [row["settings"]["labels"] * shift for row in runs]
+            axes.plot(x, [row["results"]["accuracy"] for row in runs], ".", color=colour, label=way)
+        counts = sorted({row["settings"]["labels"] for row in rows} - {0})
+        axes.set_xscale("log")
+        axes.set_xticks(counts, list(map(str, counts)))
+        axes.set_xticks([], minor=True)
+        axes.set(xlabel="labels a class", ylabel="test accuracy")
+        axes.legend(frameon=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -231,12 +260,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=600, help="of the further pretraining, 32 sentences each")
     parser.add_argument("--labels", type=int, nargs="+", default=LABELS, help="of each class (default 8 32 128)")
     parser.add_argument("--folder", type=Path, default=Path(".cache/further_pretraining"), help="keeps the encoders")
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--output", type=Path, default=ROWS)
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     wanted = settings(options.model, options.seeds, options.steps, tuple(options.labels))
     rows = runner.run(options.output, wanted, lambda **row: measure(**row, folder=options.folder))
-    print(report(rows))
+    print(table(rows).map(str).to_string())
+    print(further_table(rows).map(str).to_string())
     return 0
 
 

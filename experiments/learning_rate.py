@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import statistics
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 import torch
 from datasets import Dataset
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from experiments import pretrain, runner
-from helpers import batching, data, evaluation, freezing, heads, metrics, models, retrieval, runtime, training
+from experiments import pretrain, runner, summary
+from helpers import batching, data, evaluation, figures, freezing, heads, metrics, models, retrieval, runtime, training
 
 ROWS = runner.EVIDENCE / "learning_rate.json"
 REGIMES = ("head", "full", "lora")
@@ -72,6 +74,7 @@ def similarity(body: BertModel) -> dict[str, float]:
 
 # What each encoder was pretrained for, and so what it can forget.
 ABILITIES: dict[str, Callable[[BertModel], dict[str, float]]] = {"minilm": similarity, "pocket": masked_words}
+ABILITY_NAMES = {"minilm": "Spearman's correlation", "pocket": "masked accuracy"}
 
 
 @cache
@@ -145,26 +148,60 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
-def summary(rows: Iterable[dict[str, Any]]) -> str:
-    """One line for every model, regime and rate: how many runs, and the medians of their scores."""
-    groups: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
-    for row in rows:
-        key = row["settings"]["model"], row["settings"]["regime"], row["settings"]["rate"]
-        groups.setdefault(key, []).append(row["results"])
-    lines = []
-    for (name, regime, rate), results in sorted(groups.items()):
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line for every model, regime and rate: task accuracy and what is left of the ability, over the seeds.
+
+    The ability is the masked accuracy of the pocket BERT and Spearman's correlation of MiniLM. A run that diverged
+    counts as one that answers nothing right, and is counted besides.
+    """
+    lines = {}
+    for key, group in sorted(summary.groups(rows, "model", "regime", "rate").items()):
+        results = [row["results"] for row in group]
         finished = [result for result in results if not result["diverged"]]
-        line = f"{name:8}{regime:6}{rate:<8g}{len(results)} runs, {len(results) - len(finished)} diverged"
-        if finished:
-            line += f", accuracy {statistics.median(result['accuracy'] for result in finished):.3f}"
-            for score in finished[0]["retained"]:
-                line += f", {score} {statistics.median(result['retained'][score] for result in finished):.3f}"
-        lines.append(line)
-    return "\n".join(lines)
+        lines[key] = {
+            "accuracy": summary.spread(result.get("accuracy", 0.0) for result in results),
+            "ability": summary.spread(ability(result["retained"]) for result in finished) if finished else math.nan,
+            "ability before": ability(finished[0]["before"]) if finished else math.nan,
+            "diverged": len(results) - len(finished),
+            "seeds": len(results),
+        }
+    index = pd.MultiIndex.from_tuples(lines, names=("model", "regime", "rate"))
+    return pd.DataFrame(list(lines.values()), index=index)
+
+
+def ability(scores: dict[str, float]) -> float:
+    """The first of the scores of an ability: masked accuracy, or Spearman's correlation."""
+    return next(iter(scores.values()))
+
+
+def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:
+    """Task and ability against the rate, one point a run: above, how well the task is learned; below, what is left."""
+    names = [name for name in ABILITIES if any(row["settings"]["model"] == name for row in rows)]
+    with figures.figure(
+        "The rate that learns the task best is not the one that keeps most",
+        "Points, one a run, against the learning rate on a log axis: task accuracy above, pretrained ability below, "
+        "for head only, full and LoRA, one column a model. A dashed line marks the ability before training.",
+        columns=len(names),
+        rows=2,
+        size=(8.0, 5.6),
+        then=then,
+    ) as axes:
+        for (upper, lower), name in zip(np.reshape(axes, (2, len(names))).T, names, strict=True):
+            for regime, colour in zip(REGIMES, figures.COLOURS, strict=False):
+                runs = [row for row in rows if (row["settings"]["model"], row["settings"]["regime"]) == (name, regime)]
+                done = [row for row in runs if not row["results"]["diverged"]]
+                rates = [row["settings"]["rate"] for row in done]
+                upper.plot(rates, [row["results"]["accuracy"] for row in done], ".", color=colour, label=regime)
+                lower.plot(rates, [ability(row["results"]["retained"]) for row in done], ".", color=colour)
+                for row in done[:1]:
+                    lower.axhline(ability(row["results"]["before"]), color="black", linestyle="--", linewidth=0.8)
+            upper.set(title=name, xscale="log", ylabel="task accuracy")
+            lower.set(xscale="log", xlabel="learning rate", ylabel=ABILITY_NAMES[name])
+            upper.legend(frameon=False)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure the part of the grid that the options choose, and print its summary."""
+    """Measure the part of the grid that the options choose, and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", nargs="+", default=list(ABILITIES), choices=list(ABILITIES))
     parser.add_argument("--regimes", nargs="+", default=list(REGIMES), choices=REGIMES)
@@ -174,7 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=ROWS, help=f"default {ROWS.name} in book/evidence")
     options = parser.parse_args(arguments)
     settings = grid(options.models, options.regimes, options.rates, options.seeds, options.epochs)
-    print(summary(runner.run(options.output, settings, measure)))
+    print(table(runner.run(options.output, settings, measure)).map(str).to_string())
 
 
 if __name__ == "__main__":

@@ -13,20 +13,33 @@ from __future__ import annotations
 import argparse
 import copy
 import shutil
-import statistics
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from experiments import runner
-from helpers import batching, data, evaluation, features, forgetting, freezing, heads, models, runtime, training
+from experiments import runner, summary
+from helpers import (
+    batching,
+    data,
+    evaluation,
+    features,
+    figures,
+    forgetting,
+    freezing,
+    heads,
+    models,
+    runtime,
+    training,
+)
 
 ROWS = runner.EVIDENCE / "new_label.json"
 CACHE = Path(__file__).parents[1] / ".cache" / "new_label"
@@ -73,6 +86,8 @@ REMEDIES = [
     remedy("replay 2, aligned", per_class=2, align=True),
     remedy("plain, bias corrected", per_class=2, use="shift"),
 ]
+# In the picture, of which one can read so many.
+SHOWN = ("plain", "plain, 40 passes", "head only", "new row only", "distillation", "replay 5")
 
 
 class Case(NamedTuple):
@@ -247,15 +262,36 @@ def main() -> None:
         for settings in REMEDIES
     ]
     found = runner.run(path, settings, measure)
-    for name in dict.fromkeys(row["settings"]["remedy"] for row in found):
-        results = [row["results"] for row in found if row["settings"]["remedy"] == name]
-        shown = [f"{key} {spread([r[key] for r in results])}" for key in ("old", "new", "harmonic_mean")]
-        print(f"{name:32s}", " · ".join(shown))
+    print(table(found).map(str).to_string())
 
 
-def spread(values: list[float]) -> str:
-    """Mean ± standard deviation over the seeds."""
-    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values) if len(values) > 1 else 0:.3f}"
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line a remedy: old and new accuracy, their harmonic mean, and old sentences claimed by the new label."""
+    scores = ("old", "new", "harmonic_mean", "claimed")
+    return summary.table(rows, ["remedy"], {name: itemgetter(name) for name in scores})
+
+
+def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:
+    """New against old accuracy, one point a draw."""
+    with figures.figure(
+        "Ten sentences alone cost the old labels; a few old ones beside them do not",
+        "Points, one a draw: accuracy on the new label against accuracy on the old ones, for plain fine-tuning, "
+        "head only, new row only, distillation and replay. The upper right corner is best.",
+        size=(7.0, 4.4),
+        then=then,
+    ) as axes:
+        groups = summary.groups(rows, "remedy")
+        for place, name in enumerate(name for name in SHOWN if (name,) in groups):
+            results = [row["results"] for row in groups[name,]]
+            axes.plot(
+                [result["old"] for result in results],
+                [result["new"] for result in results],
+                "os^Dv*"[place],
+                color=figures.COLOURS[place],
+                label=name,
+            )
+        axes.set(xlabel="accuracy on the old labels", ylabel="accuracy on the new label")
+        axes.legend(frameon=False)
 
 
 if __name__ == "__main__":

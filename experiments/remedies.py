@@ -15,18 +15,31 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, concatenate_datasets
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from experiments import runner
-from helpers import batching, data, evaluation, forgetting, freezing, heads, models, optimizers, runtime, training
+from experiments import runner, summary
+from helpers import (
+    batching,
+    data,
+    evaluation,
+    figures,
+    forgetting,
+    freezing,
+    heads,
+    models,
+    optimizers,
+    runtime,
+    training,
+)
 from helpers.errors import choose
 
 ROWS = runner.EVIDENCE / "remedies.json"
@@ -241,6 +254,47 @@ def best(rows: list[dict]) -> dict[str, float]:
     return {remedy: strength for remedy, (_, strength) in found.items()}
 
 
+def tested(rows: Iterable[dict]) -> list[dict]:
+    """The rows of the test split, in the order of the remedies."""
+    rows = [row for row in rows if row["settings"]["split"] == "test"]
+    return sorted(rows, key=lambda row: (list(STRENGTHS).index(row["settings"]["remedy"]), row["settings"]["seed"]))
+
+
+def table(rows: Sequence[dict]) -> pd.DataFrame:
+    """One line a remedy at its best strength: average accuracy and forgetting in both scenarios, seconds a sequence."""
+    scores = {
+        f"{measure.replace('_', ' ')}, {scenario.partition('_')[0]}-incremental": lambda r, s=scenario, m=measure: r[s][
+            m
+        ]
+        for scenario in ("class_incremental", "task_incremental")
+        for measure in ("average_accuracy", "forgetting")
+    }
+    return summary.table(tested(rows), ["remedy", "strength"], scores)
+
+
+def picture(rows: Sequence[dict], then: Callable = figures.show) -> None:
+    """Accuracy on the last task against that on the tasks before it, one point a seed."""
+    with figures.figure(
+        "What a remedy keeps of the old tasks, and what it costs the new one",
+        "Points, one a seed: accuracy on the last task against mean accuracy on the four before, after the whole "
+        "sequence, among all labels, for every remedy. The upper right corner is best.",
+        size=(7.0, 5.0),
+        then=then,
+    ) as axes:
+        for place, ((name,), group) in enumerate(summary.groups(tested(rows), "remedy").items()):
+            last = [row["results"]["class_incremental"]["matrix"][-1] for row in group]
+            axes.plot(
+                [float(np.mean(scores[:-1])) for scores in last],
+                [scores[-1] for scores in last],
+                "os^Dv*P"[place % 7],
+                color=figures.COLOURS[place % len(figures.COLOURS)],
+                fillstyle="full" if place < 7 else "none",
+                label=name,
+            )
+        axes.set(xlabel="mean accuracy on the first four tasks", ylabel="accuracy on the fifth task")
+        axes.legend(frameon=False, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--remedies", nargs="*", default=list(STRENGTHS), help=f"of: {', '.join(STRENGTHS)}")
@@ -252,7 +306,8 @@ def main(arguments: list[str] | None = None) -> None:
     what = (options.data, options.model, options.remedies)
     tuned = best(runner.run(ROWS, settings(*what, [TUNING_SEED], "validation", options.per_class), measure))
     final = settings(*what, options.seeds, "test", options.per_class)
-    runner.run(ROWS, [row for row in final if row["strength"] == tuned[row["remedy"]]], measure)
+    rows = runner.run(ROWS, [row for row in final if row["strength"] == tuned[row["remedy"]]], measure)
+    print(table(rows).map(str).to_string())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ dark page too. ``show`` attaches the alt text that a screen reader speaks.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,9 +46,35 @@ STYLE = {
 }
 
 
+def png(drawn: Figure) -> bytes:
+    """A figure as the bytes of a PNG file; closes the figure."""
+    import matplotlib.pyplot as plt
+    import PIL.Image
+
+    pixels, file = io.BytesIO(), io.BytesIO()
+    drawn.savefig(pixels, format="png", bbox_inches="tight")
+    plt.close(drawn)
+    # A drawing has few colours; 256 of them make the file, and so the notebook and the page, a third as large.
+    PIL.Image.open(pixels).convert("RGB").quantize(256, dither=PIL.Image.Dither.NONE).save(file, "png", optimize=True)
+    return file.getvalue()
+
+
+def show(drawn: Figure, alt: str) -> None:
+    """Display a figure as a PNG that carries its alt text, and close it."""
+    from IPython.display import Image, display
+
+    display(Image(png(drawn), alt=alt))
+
+
 @contextmanager
 def figure(
-    title: str, alt: str, *, columns: int = 1, rows: int = 1, size: tuple[float, float] | None = None
+    title: str,
+    alt: str,
+    *,
+    columns: int = 1,
+    rows: int = 1,
+    size: tuple[float, float] | None = None,
+    then: Callable[[Figure, str], None] = show,
 ) -> Iterator[Axes]:
     """Draw one figure in the book's style and show it when the block ends.
 
@@ -58,6 +84,7 @@ def figure(
             here, because it is fixed while the run is not.
         columns, rows: numbers of axes side by side and one below the other; with more than one, an array of axes is
             given.
+        then: what becomes of the finished figure and its alt text; by default it is shown below the cell.
 
     >>> with figure("The loss falls fast, then slowly", "Line: loss against step, falling.") as axes:  # doctest: +SKIP
     ...     axes.plot(losses)
@@ -72,23 +99,9 @@ def figure(
             drawn.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         try:
             yield axes
-            show(drawn, alt)
+            then(drawn, alt)
         finally:
             plt.close(drawn)
-
-
-def show(drawn: Figure, alt: str) -> None:
-    """Display a figure as a PNG that carries its alt text, and close it."""
-    import matplotlib.pyplot as plt
-    import PIL.Image
-    from IPython.display import Image, display
-
-    pixels, png = io.BytesIO(), io.BytesIO()
-    drawn.savefig(pixels, format="png", bbox_inches="tight")
-    plt.close(drawn)
-    # A drawing has few colours; 256 of them make the file, and so the notebook and the page, a third as large.
-    PIL.Image.open(pixels).convert("RGB").quantize(256, dither=PIL.Image.Dither.NONE).save(png, "png", optimize=True)
-    display(Image(png.getvalue(), alt=alt))
 
 
 def line_labels(axes: Axes) -> None:

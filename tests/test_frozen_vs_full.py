@@ -35,8 +35,11 @@ def small(tiny, tokenizer, colours, monkeypatch):
 
 
 def test_options_choose_parts_and_the_head_has_its_own_rates(small):
-    chosen = small("--tasks", "mrpc", "--sizes", "8", "--seeds", "0", "--rates", "0.5", "--head-rates", "0.1", "0.2")
-    assert [(row["frozen"], row["rate"]) for row in chosen] == [(0, 0.5), (2, 0.1), (2, 0.2)]
+    part = ["--tasks", "mrpc", "--sizes", "8", "--seeds", "0", "--rates", "0.5", "--head-rates", "0.1", "0.2"]
+    chosen = small(*part, "--lora", "4", "--lora-rates", "0.3")
+    found = [(row["frozen"], row["lora"], row["rate"]) for row in chosen]
+    assert found == [(0, 0, 0.5), (2, 0, 0.1), (2, 0, 0.2), (2, 4, 0.3)]
+    assert len(small(*part, "--lora")) == 3
     with pytest.raises(SystemExit, match="--frozen 3: minilm has 2 layers"):
         small("--frozen", "3")
 
@@ -44,28 +47,30 @@ def test_options_choose_parts_and_the_head_has_its_own_rates(small):
 def test_rows_of_every_regime_make_a_table(small, tmp_path):
     path = tmp_path / "rows.json"
     words = ["--tasks", "mrpc", "--sizes", "8", "0", "--frozen", "0", "1", "2", "--seeds", "0", "1", "--rates", "1e-3"]
+    words += ["--head-rates", "1e-3", "--lora-rates", "1e-3"]
     rows = runner.run(path, small(*words), frozen_vs_full.measure)
     assert json.loads(path.read_text()) == rows
-    table = frozen_vs_full.table(rows)
-    assert list(table.index) == [("mrpc", "minilm", size, frozen) for size in (0, 8) for frozen in (0, 1, 2)]
-    assert table["trainable"].loc["mrpc", "minilm", 8].is_monotonic_decreasing
-    assert table["trainable"].loc["mrpc", "minilm", 8, 2] == 2 * 16 + 2
+    table = frozen_vs_full.table(rows).droplevel("rate")
+    regimes = [(0, 0), (1, 0), (2, 0), (2, 8)]
+    assert list(table.index) == [("mrpc", "minilm", size, *regime) for size in (0, 8) for regime in regimes]
+    full, top, head, lora = table["trainable"].loc["mrpc", "minilm", 8]
+    assert full > top > lora > head == 2 * 16 + 2
     assert (table["seeds"] == 2).all()
-    assert (table["low"] <= table["mean"]).all() and (table["mean"] <= table["high"]).all()
+    drawn = []
+    frozen_vs_full.picture(rows, then=lambda figure, alt: drawn.append(alt))
+    assert len(drawn) == 1 and "LoRA" in drawn[0]
 
 
 def test_the_rate_is_chosen_on_the_validation_rows():
     def row(rate, seed, validation, test):
-        scores = {"validation": {"accuracy": validation}, "test": {"accuracy": test}, "trainable": 1}
-        wanted = {"task": "mrpc", "model": "m", "size": 50, "frozen": 0, "rate": rate, "seed": seed}
+        scores = {"validation": {"accuracy": validation}, "test": {"accuracy": test, "f1": test}, "trainable": 1}
+        wanted = {"task": "mrpc", "model": "m", "size": 50, "frozen": 0, "lora": 0, "rate": rate, "seed": seed}
         return {"settings": wanted, "results": scores, "minutes": 1.0}
 
     rows = [row(0.1, 0, 0.9, 0.6), row(0.1, 1, 0.7, 0.8), row(0.2, 0, 0.7, 0.9), row(0.2, 1, 0.7, 0.9)]
-    (line,) = frozen_vs_full.table(rows).itertuples()
-    assert line.rate == 0.1
-    assert line.mean == pytest.approx(0.7)
-    # Student's interval of two values, by hand: t = 12.706, sd / sqrt(2) = 0.1
-    assert line.high - line.mean == pytest.approx(1.2706, rel=1e-3)
+    table = frozen_vs_full.table(rows)
+    assert [key[-1] for key in table.index] == [0.1]
+    assert table["accuracy"].iloc[0].mean == pytest.approx(0.7)
 
 
 def test_a_training_set_depends_on_its_seed_alone(small):

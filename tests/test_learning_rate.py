@@ -83,7 +83,7 @@ def test_what_is_not_a_pocket_bert_has_no_masked_words_to_keep(tiny):
         learning_rate.masked_words(Half())
 
 
-def test_options_choose_a_part_and_the_summary_has_its_medians(tmp_path, monkeypatch, capsys):
+def test_options_choose_a_part_and_a_diverged_run_counts_as_wrong(tmp_path, monkeypatch):
     def measure(model, regime, rate, seed, epochs, **_):
         if rate > 1e-3:
             return {"diverged": True, "step": 3}
@@ -92,8 +92,13 @@ def test_options_choose_a_part_and_the_summary_has_its_medians(tmp_path, monkeyp
     monkeypatch.setattr(learning_rate, "measure", measure)
     chosen = ["--models", "minilm", "--regimes", "head", "--rates", "1e-4", "1e-2", "--seeds", "1", "2", "9"]
     learning_rate.main([*chosen, "--output", str(tmp_path / "rows.json")])
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("minilm  head  0.0001")
-    assert first.endswith("3 runs, 0 diverged, accuracy 0.200, spearman 0.500")
-    assert second.endswith("3 runs, 3 diverged")
-    assert len(json.loads((tmp_path / "rows.json").read_text())) == 6
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert len(rows) == 6
+    table = learning_rate.table(rows)
+    low, high = (table.loc["minilm", "head", rate] for rate in (1e-4, 1e-2))
+    assert low["accuracy"].mean == pytest.approx(0.4) and low["diverged"] == 0
+    assert low["ability"].mean == 0.5 and low["ability before"] == 0.8
+    assert high["accuracy"].mean == 0 and high["diverged"] == 3
+    drawn = []
+    learning_rate.picture(rows, then=lambda figure, alt: drawn.append(figure))
+    assert [axes.get_title("left") for axes in drawn[0].axes[:1]] == ["minilm"]

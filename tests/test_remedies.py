@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict
 
-from experiments import remedies, runner
+from experiments import remedies
 from helpers import heads
 from tests.conftest import COLOURS, FRUITS, VERBS
 
@@ -91,17 +91,26 @@ def test_remedies_differ_and_repeat(small):
 
 def test_the_best_strength_of_the_validation_split_is_tested(small, monkeypatch):
     def measure(data, model, remedy, strength, seed, split, per_class):
-        return {"class_incremental": {"average_accuracy": {"L2-SP": -abs(strength - 10.0)}.get(remedy, 0.0) + 0.9}}
+        score = {"L2-SP": -abs(strength - 10.0)}.get(remedy, 0.0) + 0.9
+        scenario = {"average_accuracy": score, "forgetting": 0.25, "matrix": [[score, 0.0], [score, seed / 2]]}
+        return {"class_incremental": scenario, "task_incremental": scenario}
 
     monkeypatch.setattr(remedies, "measure", measure)
-    monkeypatch.setattr(runner, "environment", dict)
     remedies.main(["--remedies", "L2-SP", "none", "--seeds", "0", "1"])
     rows = [row["settings"] for row in json.loads(small.read_text())]
     assert [row["strength"] for row in rows if row["split"] == "validation"] == [0.1, 1.0, 10.0, 0.0]
     tested = [(row["remedy"], row["strength"], row["seed"]) for row in rows if row["split"] == "test"]
     assert tested == [("L2-SP", 10.0, 0), ("none", 0.0, 0), ("L2-SP", 10.0, 1), ("none", 0.0, 1)]
     remedies.main(["--remedies", "L2-SP", "none", "--seeds", "0", "1"])
-    assert len(json.loads(small.read_text())) == len(rows)
+    rows = json.loads(small.read_text())
+    assert len(rows) == 8
+    table = remedies.table(rows)
+    assert list(table.index) == [("none", 0.0), ("L2-SP", 10.0)]
+    assert table["forgetting, class-incremental"].iloc[0] == (0.25, 0, 0.25, 0.25, 2)
+    drawn = []
+    remedies.picture(rows, then=lambda figure, alt: drawn.append(figure))
+    assert [line.get_label() for line in drawn[0].axes[0].get_lines()] == ["none", "L2-SP"]
+    assert list(drawn[0].axes[0].get_lines()[0].get_ydata()) == [0, 0.5]
 
 
 def test_unknown_remedies_are_refused(small):

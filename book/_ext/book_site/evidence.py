@@ -8,30 +8,44 @@ The module ``experiments.frozen_vs_full`` has a function ``table`` that makes a 
 many runs and seeds, on which device, for how long, with which versions, and the command. ``:table:`` names
 another function of it, ``:numbers: 3`` sets the digits behind the point. A file without rows warns, which fails the
 strict build.
+
+    ```{evidence} frozen_vs_full
+    :picture: picture
+    ```
+
+shows what that function of the module draws of the rows. It takes the rows and ``then``, what ``figures.figure`` does
+with the finished figure.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import directives
+from helpers import figures
+from matplotlib.figure import Figure
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from .ledger import table
+from .results import picture
 
 
 class Evidence(SphinxDirective):
     """The table of an experiment, and a line on where it comes from."""
 
     required_arguments = 1
-    option_spec: ClassVar[dict] = {"numbers": directives.nonnegative_int, "table": directives.unchanged_required}
+    option_spec: ClassVar[dict] = {
+        "numbers": directives.nonnegative_int,
+        "table": directives.unchanged_required,
+        "picture": directives.unchanged_required,
+    }
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
@@ -40,8 +54,10 @@ class Evidence(SphinxDirective):
         if not rows:
             raise self.error(f"there is no result of {name} in {path.name}")
         self.env.note_dependency(str(path))
-        make = getattr(importlib.import_module(f"experiments.{name}"), self.options.get("table", "table"))
-        frame = make(rows).reset_index()
+        module = importlib.import_module(f"experiments.{name}")
+        if "picture" in self.options:
+            return self.pictures(getattr(module, self.options["picture"]), rows)
+        frame = getattr(module, self.options.get("table", "table"))(rows).reset_index()
         digits = self.options.get("numbers", 3)
         body = [[nodes.paragraph("", shown(value, digits)) for value in row] for row in frame.itertuples(index=False)]
         widths = tuple(100 // len(frame.columns) for _ in frame.columns)
@@ -49,6 +65,16 @@ class Evidence(SphinxDirective):
             nodes.container("", table(tuple(map(str, frame.columns)), widths, body), classes=["evidence"]),
             nodes.paragraph("", "", *self.state.inline_text(provenance(rows), self.lineno)[0], classes=["provenance"]),
         ]
+
+    def pictures(self, draw: Callable[..., None], rows: list[dict[str, Any]]) -> list[nodes.Node]:
+        """What ``draw`` makes of the rows."""
+        drawn: list[nodes.Node] = []
+
+        def keep(figure: Figure, alt: str) -> None:
+            drawn.append(nodes.container("", picture(self.env, figures.png(figure), alt), classes=["chapter-figure"]))
+
+        draw(rows, then=keep)
+        return drawn
 
 
 def shown(value: object, digits: int) -> str:

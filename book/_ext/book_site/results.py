@@ -28,6 +28,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 from .cells import TICK
@@ -63,15 +64,20 @@ class ChapterFigure(ChapterDirective):
         raise self.error(f"no picture of {self.arguments[0]} has {wanted!r} in its alternative text")
 
     def figure(self, png: bytes, alt: str) -> nodes.container:
-        """The picture, written to where MyST-NB writes them, and below it the name of its chapter."""
-        folder = Path(self.env.app.outdir).parent / "jupyter_execute"
-        path = folder / f"{hashlib.sha256(png).hexdigest()}.png"
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png)
-        # To Sphinx, a path that starts with a slash starts in the book's folder.
-        image = nodes.image(uri=f"/{Path(os.path.relpath(path, self.env.srcdir)).as_posix()}", alt=alt)
+        """The picture, and below it the name of its chapter."""
         chapter = chapter_link(self.env.docname, self.arguments[0])
-        return nodes.container("", image, nodes.paragraph("", "From the chapter ", chapter), classes=["chapter-figure"])
+        below = nodes.paragraph("", "From the chapter ", chapter)
+        return nodes.container("", picture(self.env, png, alt), below, classes=["chapter-figure"])
+
+
+def picture(env: BuildEnvironment, png: bytes, alt: str) -> nodes.image:
+    """A picture for a page, written to where MyST-NB writes those of the notebooks."""
+    folder = Path(env.app.outdir).parent / "jupyter_execute"
+    path = folder / f"{hashlib.sha256(png).hexdigest()}.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png)
+    # To Sphinx, a path that starts with a slash starts in the book's folder.
+    return nodes.image(uri=f"/{Path(os.path.relpath(path, env.srcdir)).as_posix()}", alt=alt)
 
 
 def chapter_link(docname: str, chapter: str, text: str = "") -> addnodes.pending_xref:
