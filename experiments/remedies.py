@@ -46,6 +46,7 @@ ROWS = runner.EVIDENCE / "remedies.json"
 SEEDS, TUNING_SEED = (0, 1, 2, 3, 4), 100
 TASKS, RATE, EPOCHS, BATCH, MAX_LENGTH = 5, 4e-4, 3, 32, 48
 MEMORY = 5  # examples of a class that replay keeps
+SCORED = 10  # rows of a class that are scored, after every task again
 LORA_RANK = 8
 
 # What is tuned, and its grid. "all at once" keeps every example: no remedy, but what there is to reach.
@@ -197,7 +198,7 @@ def measure(
     sequence = tasks(data, seed)
     every = [label for task in sequence for label in task]
     task_of = np.repeat(np.arange(len(sequence)), [len(task) for task in sequence])
-    scored = rows_of(load(data)[split], every, every)
+    scored = rows_of(load(data)[split], every, every, SCORED)
     learner = Learner(model, remedy, strength, seed)
     matrices = [forgetting.AccuracyMatrix([f"task {i + 1}" for i in range(len(sequence))]) for _ in range(2)]
     seconds = []
@@ -301,11 +302,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
     parser.add_argument("--data", default="clinc/clinc_oos:small", help="a data set as 'intents'")
     parser.add_argument("--model", default="minilm")
-    parser.add_argument("--per-class", type=int, help="training examples of a label; all by default")
+    parser.add_argument("--per-class", type=int, default=20, help="training examples of a label (20); 0 for all")
     options = parser.parse_args(arguments)
-    what = (options.data, options.model, options.remedies)
-    tuned = best(runner.run(ROWS, settings(*what, [TUNING_SEED], "validation", options.per_class), measure))
-    final = settings(*what, options.seeds, "test", options.per_class)
+    what, per_class = (options.data, options.model, options.remedies), options.per_class or None
+    tuned = best(runner.run(ROWS, settings(*what, [TUNING_SEED], "validation", per_class), measure))
+    final = settings(*what, options.seeds, "test", per_class)
     rows = runner.run(ROWS, [row for row in final if row["strength"] == tuned[row["remedy"]]], measure)
     print(table(rows).map(str).to_string())
 
