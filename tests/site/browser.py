@@ -64,7 +64,22 @@ return {
   stderr: [...document.querySelectorAll('.stderr')].map((output) => output.innerText),
   solutions: document.querySelectorAll('.cell.tag_solution').length,
   folded: document.querySelectorAll('.cell.tag_solution > details:not([open]) > summary').length,
+  head: {
+    language: document.documentElement.lang,
+    title: document.title,
+    description: document.querySelector('meta[name=description]')?.content ?? '',
+    viewport: document.querySelector('meta[name=viewport]')?.content ?? '',
+  },
 };
+"""
+
+# How far what is seen jumped while the page loaded: the cumulative layout shift of web.dev/articles/cls.
+LOADING = """
+const done = arguments[arguments.length - 1];
+let shift = 0;
+const add = (entry) => { shift += entry.hadRecentInput ? 0 : entry.value; };
+new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({type: 'layout-shift', buffered: true});
+setTimeout(() => done(shift), 50);
 """
 
 OVERFLOW = """
@@ -100,7 +115,8 @@ class Page:
     ``requests`` maps every address that the page asked for to the bytes it received; ``failed`` says which of them
     failed and how; ``buttons`` are the links above the text (Colab, Binder, edit …); ``narrow`` lists the elements that
     stick out at 380 px; ``backgrounds`` maps the address of a figure to the luminance behind it in dark mode;
-    ``violations`` are axe's serious and critical ones, in light and in dark mode.
+    ``violations`` are axe's serious and critical ones, in light and in dark mode; ``head`` is what tells browsers
+    and search engines about the page; ``shift`` is the cumulative layout shift of loading.
     """
 
     address: str
@@ -116,6 +132,8 @@ class Page:
     narrow: list[str]
     backgrounds: dict[str, float]
     violations: list[str]
+    head: dict[str, str]
+    shift: float
 
 
 # The rules of the Web Content Accessibility Guidelines, and what axe's authors hold to be good practice.
@@ -179,6 +197,7 @@ def visit(browser: Chrome, address: str) -> Page:
         if entry["level"] == "SEVERE" and "Failed to load resource" not in entry["message"]  # these are in `failed`
     ]
     facts = browser.execute_script(FACTS)
+    shift = browser.execute_async_script(LOADING)
     violations = _violations(browser)
     figures = browser.execute_script(FIGURE_BACKGROUNDS)  # leaves the page dark
     violations += [f"in dark mode, {found}" for found in _violations(browser) if found not in violations]
@@ -190,6 +209,7 @@ def visit(browser: Chrome, address: str) -> Page:
         failed=failed,
         narrow=browser.execute_script(OVERFLOW, NARROW),
         violations=violations,
+        shift=shift,
         backgrounds={figure["source"]: figure["luminance"] for figure in figures},
         **facts,
     )

@@ -18,6 +18,7 @@ from tests.site.browser import Page
 
 PAGE_BYTES = 1_500_000
 LIGHT = 0.5
+LAYOUT_SHIFT = 0.1  # up to here it is good: https://web.dev/articles/cls
 HOST = "127.0.0.1"
 
 
@@ -43,6 +44,16 @@ def weight(page: Page) -> list[str]:
         return []
     largest = sorted(page.requests.items(), key=lambda item: -item[1])[:3]
     return [f"weighs {total / 1e6:.2f} MB, among it {', '.join(f'{url} {size / 1e6:.2f} MB' for url, size in largest)}"]
+
+
+def steady(page: Page) -> list[str]:
+    """What the reader sees does not jump while the page loads."""
+    return [f"shifts by {page.shift:.2f} while it loads"] if page.shift > LAYOUT_SHIFT else []
+
+
+def described(page: Page) -> list[str]:
+    """The page says its language, its title and what it is about, and fits its width to the screen."""
+    return [f"has no {name}" for name, value in page.head.items() if not value.strip()]
 
 
 def images(page: Page) -> list[str]:
@@ -99,6 +110,8 @@ CHECKS: list[Callable[[Page], list[str]]] = [
     requests,
     strangers,
     weight,
+    steady,
+    described,
     images,
     stderr,
     solutions,

@@ -26,6 +26,7 @@ DOT = (
 )
 HEAD = (
     '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+    '<meta name="description" content="A page to test with.">'
 )
 GOOD = f'<h1 id="top">Fine</h1><a href="#top">up</a> <a href="good.html#top">here</a><img src="{DOT}" alt="A dot.">'
 ADDRESS = "https://github.com/someone/somewhere"
@@ -35,6 +36,11 @@ BROKEN = {
     "requests": '<script src="missing.js"></script>',
     "strangers": '<link rel="stylesheet" href="https://fonts.example.org/font.css">',
     "weight": '<img src="heavy.svg" alt="A heavy picture.">',
+    "steady": (
+        "<p>Read this.</p><script>setTimeout(() => document.body.insertAdjacentHTML('afterbegin', "
+        "'<div style=\"height: 500px\">An advertisement.</div>'), 100)</script>"
+    ),
+    "described": "<script>document.querySelector('meta[name=description]').remove()</script>",
     "images": f'<img src="{DOT}">',
     "images-missing": '<img src="missing.png" alt="A picture that is not there.">',
     "stderr": '<div class="output stderr">Downloading…</div>',

@@ -29,12 +29,14 @@ def add_preview(
 ) -> None:
     """Add title, description and picture to the page's head. https://ogp.me"""
     base = app.config.html_baseurl
+    # A page that is not written by us, like the search, is described as the book is.
+    about = description(doctree) or description(app.env.get_doctree(app.config.root_doc))
     titles = app.env.titles
     properties = {
         "og:type": "website",
         "og:site_name": app.config.html_title,
         "og:title": titles[pagename].astext() if pagename in titles else app.config.html_title,
-        "og:description": description(doctree),
+        "og:description": about,
         "og:url": f"{base}{app.builder.get_target_uri(pagename)}",
         "og:image": f"{base}{PREVIEW}",
     }
