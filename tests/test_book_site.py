@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
+from helpers import figures
+
 EXTENSIONS = Path(__file__).resolve().parents[1] / "book" / "_ext"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9hAAAAAElFTkSuQmCC"
 
@@ -127,6 +129,33 @@ def test_the_ledger_lists_every_claim_with_value_and_place(build):
         'href="chapter.html#the-chapter"',
     ):
         assert part in page
+
+
+def test_the_ledger_links_the_evidence_that_a_chapter_names(build, tmp_path):
+    path = tmp_path / "book" / "chapter.ipynb"
+    chapter = path.read_text(encoding="utf-8")
+    path.write_text(chapter.replace("*Why?*", "*Why?* [See](evidence/some.md)."), encoding="utf-8")
+    (tmp_path / "book" / "evidence").mkdir()
+    (tmp_path / "book" / "evidence" / "some.md").write_text(
+        "---\norphan: true\n---\n# Water on a scale\n", encoding="utf-8"
+    )
+    page, warnings = build("```{ledger}\n```")
+    assert not warnings
+    assert "At full scale: " in page
+    assert 'href="evidence/some.html"' in page and "Water on a scale" in page
+
+
+def test_a_picture_is_drawn_of_the_rows(build, tmp_path, monkeypatch):
+    def draw(rows, then):
+        with figures.figure("Rates differ", f"{len(rows)} points.", then=then) as axes:
+            axes.plot([row["settings"]["seed"] for row in rows], ".")
+
+    monkeypatch.setitem(sys.modules, "experiments.some", SimpleNamespace(draw=draw))
+    (tmp_path / "book" / "evidence").mkdir()
+    (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
+    page, warnings = build("```{evidence} some\n:picture: draw\n```")
+    assert not warnings
+    assert 'alt="2 points."' in page
 
 
 def test_a_claim_without_a_value_warns(build, tmp_path):

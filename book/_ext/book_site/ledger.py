@@ -22,7 +22,7 @@ from tools import outline
 
 from .results import chapter_link
 
-_EVIDENCE = re.compile(r"\{doc\}`[^`]*evidence/(\w+)")
+_EVIDENCE = re.compile(r"\]\([^)\s]*evidence/(\w+)\.md")
 
 
 class Outlined(SphinxDirective):
@@ -74,7 +74,7 @@ class Ledger(Outlined):
                 if names := sorted({name for cell in chapter.cells for name in _EVIDENCE.findall(cell.source)}):
                     links = nodes.paragraph("", "At full scale: ")
                     for name in names:
-                        links += [*self.link(f"evidence/{name}", name.replace("_", " ")).children, nodes.Text(" ")]
+                        links += [*self.link(f"evidence/{name}", "").children, nodes.Text(" ")]
                     content.append(links)
                 sections.append(self.section(f"{chapter.title} ({caption})", *content))
         return [nodes.paragraph("", f"{total} claims in {len(sections)} chapters."), *sections]
