@@ -126,10 +126,10 @@ def test_the_table_has_a_line_a_remedy_and_the_picture_a_point_a_draw():
         results = {"old": old, "new": new, "harmonic_mean": 0.5, "claimed": 0.1}
         return {"settings": {"remedy": remedy, "seed": seed}, "results": results, "minutes": 2.0}
 
-    rows = [row("plain", 0, 0.2, 1.0), row("head only", 0, 0.8, 0.9), row("plain", 1, 0.4, 0.9), row("odd", 0, 0, 0)]
+    rows = [row("plain", 0, 0.2, 1.0), row("new row only", 0, 0.8, 0.9), row("plain", 1, 0.4, 0.9), row("odd", 0, 0, 0)]
     table = new_label.table(rows)
     assert table["old"]["plain"].mean == pytest.approx(0.3) and table["old"]["plain"].seeds == 2
     drawn = []
     new_label.picture(rows, then=lambda figure, alt: drawn.append(figure))
     lines = drawn[0].axes[0].get_lines()
-    assert [(line.get_label(), len(line.get_xdata())) for line in lines] == [("plain", 2), ("head only", 1)]
+    assert [(line.get_label(), len(line.get_xdata())) for line in lines] == [("plain", 2), ("new row only", 1)]
