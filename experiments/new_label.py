@@ -275,7 +275,7 @@ def main() -> None:
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One line a remedy: old and new accuracy, their harmonic mean, and old sentences claimed by the new label."""
     scores = ("old", "new", "harmonic_mean", "claimed")
-    return summary.table(rows, ["remedy"], {name: itemgetter(name) for name in scores})
+    return summary.table(rows, ["remedy"], {name.replace("_", " "): itemgetter(name) for name in scores})
 
 
 def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:

@@ -30,7 +30,7 @@ class Spread(NamedTuple):
 
     def __str__(self) -> str:
         if self.seeds < 2:
-            return f"{self.mean:.3f} (one seed)"
+            return f"{self.mean:.3f}"
         return f"{self.mean:.3f} ± {self.sd:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 

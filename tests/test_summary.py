@@ -30,7 +30,7 @@ def test_a_spread_moves_with_its_values(values, shift):
 
 def test_one_seed_has_no_spread():
     found = summary.spread([0.25])
-    assert str(found) == "0.250 (one seed)"
+    assert str(found) == "0.250"
     assert math.isnan(found.sd)
 
 

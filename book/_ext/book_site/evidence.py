@@ -92,7 +92,7 @@ def provenance(rows: Sequence[dict[str, Any]]) -> str:
     seeds = {row["settings"]["seed"] for row in rows if "seed" in row["settings"]}
     versions = {f"{name} {version}" for row in rows for name, version in row["versions"].items()}
     parts = [
-        f"{len(rows)} runs" + (f", {len(seeds)} seeds" if seeds else ""),
+        f"{len(rows)} runs" + (f", {len(seeds)} {'seeds' if len(seeds) > 1 else 'seed'}" if seeds else ""),
         f"{sum(row['minutes'] for row in rows):.0f} minutes on {_join(row['device'] for row in rows)}",
         _join(row["precision"] for row in rows),
         ", ".join(sorted(versions)),
