@@ -268,6 +268,19 @@ def test_evidence_that_is_not_there_warns(build):
     assert "there is no result of some in some.json" in build("```{evidence} some\n```")[1]
 
 
+def test_a_page_knows_the_size_of_its_pictures(build, tmp_path):
+    page, _ = build("```{chapter-figure} chapter\n:alt: in the dark\n```")
+    assert 'width="8" height="8"' in page
+
+
+def test_other_pictures_are_left_alone(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(EXTENSIONS))
+    from book_site.sizes import with_sizes
+
+    for image in ('<img src="no.png">', '<img style="width: 3em" src="a.png"/>', '<img src="https://x.org/a.png">'):
+        assert with_sizes(image, tmp_path) == image
+
+
 def test_formulas_become_mathml(build):
     page, warnings = build(
         r"Half is $\frac{1}{2}$."

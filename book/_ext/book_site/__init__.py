@@ -14,11 +14,11 @@ from sphinx.application import Sphinx
 # What the site says of the chapters is read by tools/ and experiments/, which are not installed as packages.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from . import accessibility, cells, evidence, head, ledger, mathml, results, weight, workshop
+from . import accessibility, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the parts with Sphinx."""
-    for part in (accessibility, cells, evidence, head, ledger, mathml, results, weight, workshop):
+    for part in (accessibility, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

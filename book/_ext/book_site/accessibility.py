@@ -1,7 +1,8 @@
 """What Sphinx and its extensions write that a screen reader stumbles over, mended in the finished page.
 
 - MyST-NB labels every folded cell "Toggle hidden content", over the text that says what is hidden;
-- the bibliography is announced as a list, and its entries are not list items.
+- the bibliography is announced as a list, and its entries are not list items;
+- a table that is wider than its page scrolls, but not by keyboard.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from sphinx.application import Sphinx
 MENDED = {
     '<summary aria-label="Toggle hidden content">': "<summary>",
     '<div role="list" class="citation-list">': '<div class="citation-list">',
+    '<table class="book-table table">': '<table class="book-table table" tabindex="0">',
 }
 
 
