@@ -164,7 +164,7 @@ def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> No
     for (task,), runs in summary.groups(best_rate(rows), "task").items():
         sizes = sorted({row["settings"]["size"] for row in runs}, key=lambda size: size or math.inf)
         with figures.figure(
-            f"{task.upper()}: with more labels, more layers are worth training",
+            f"{task.upper()}: how many labels counts for more than how many layers learn",
             f"Points, one a run: test accuracy on {task.upper()} against the number of frozen layers, one colour a "
             "training size, LoRA to the right of them.",
             then=then,
