@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from . import pages
+
 IMAGE = re.compile(r'<img (?![^>]*\b(?:width|height|style)=)([^>]*?src="([^":]+\.png)"[^>]*?)(/?)>')
 
 
@@ -33,13 +35,7 @@ def with_sizes(text: str, folder: Path) -> str:
 
 def tell_sizes(app: Sphinx, exception: Exception | None) -> None:
     """Write the sizes into all pages."""
-    if exception is not None or app.builder.format != "html":
-        return
-    for page in Path(app.outdir).rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        told = with_sizes(text, page.parent)
-        if told != text:
-            page.write_text(told, encoding="utf-8")
+    pages.rewrite(app, exception, lambda page, text: with_sizes(text, page.parent))
 
 
 def setup(app: Sphinx) -> None:

@@ -5,23 +5,17 @@ types, which is switched off here. The search page loads it itself.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from sphinx.application import Sphinx
+
+from . import pages
 
 INDEX = re.compile(r'\s*<script src="[^"]*searchindex\.js"></script>')
 
 
 def drop_search_index(app: Sphinx, exception: Exception | None) -> None:
     """Take the index out of the pages that were written."""
-    if exception is not None or app.builder.format != "html":
-        return
-    for page in Path(app.outdir).rglob("*.html"):
-        if page.name != "search.html":
-            text = page.read_text(encoding="utf-8")
-            lighter = INDEX.sub("", text)
-            if lighter != text:
-                page.write_text(lighter, encoding="utf-8")
+    pages.rewrite(app, exception, lambda page, text: text if page.name == "search.html" else INDEX.sub("", text))
 
 
 def setup(app: Sphinx) -> None:
