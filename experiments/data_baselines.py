@@ -134,7 +134,7 @@ def _span_baselines(test) -> dict[str, float]:
         return max(row["context"].split(". "), key=lambda sentence: _overlap(row["question"], sentence))
 
     def score(answer) -> float:
-        return _answerable_f1([answer(row) for row in test], test)
+        return _answerable([answer(row) for row in test], test)["score"]
 
     return {
         "first sentence": score(first_sentence),
@@ -142,9 +142,11 @@ def _span_baselines(test) -> dict[str, float]:
     }
 
 
-def _answerable_f1(predicted: list[str], test) -> float:
+def _answerable(predicted: list[str], test) -> dict[str, float]:
+    """Mean span F1, the ``score``, and ``exact_match``, where there is an answer."""
     scores = metrics.answer_scores(predicted, test["answers"][:])
-    return float(scores[scores["answerable"]]["f1"].mean())
+    answerable = scores[scores["answerable"]]
+    return {"score": float(answerable["f1"].mean()), "exact_match": float(answerable["exact_match"].mean())}
 
 
 def _overlap(first: str, second: str) -> float:
@@ -218,9 +220,7 @@ def _reader(splits, tokenizer, seed: int, rate: float, epochs: int, length: int)
     training.fit(model, batches, epochs=epochs, learning_rate=rate)
     found = evaluation.predict(model, batching.loader(encoded["test"], tokenizer, 32, collate=collate))
     answers = spans.best_spans(found.logits, encoded["test"], test)
-    scores = metrics.answer_scores([answer.text for answer in answers], splits["test"]["answers"][:])
-    answerable = scores[scores["answerable"]]
-    return {"score": float(answerable["f1"].mean()), "exact_match": float(answerable["exact_match"].mean())}
+    return _answerable([answer.text for answer in answers], splits["test"])
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

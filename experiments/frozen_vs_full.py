@@ -124,7 +124,7 @@ def measure(task: str, model: str, size: int, frozen: int, lora: int, rate: floa
     torch.manual_seed(seed)  # the dropout of a run depends on its seed, not on what was cached before it
     history = training.fit(trained, train, epochs=epochs(len(rows), steps), learning_rate=rate)
     return {
-        "trainable": sum(p.numel() for p in (network if alone else trained).parameters() if p.requires_grad),
+        "trainable": sum(p.numel() for p in trained.parameters() if p.requires_grad),
         "seconds": round(history.seconds, 2),
         **{split: score(trained, loader) for split, loader in held_out.items()},
     }
@@ -138,16 +138,15 @@ def score(model: torch.nn.Module, loader: DataLoader) -> dict[str, float]:
     return {"accuracy": float((found.classes == found.labels).mean()), "f1": 2 * hits / max(marked, 1)}
 
 
-def best_rate(rows: Sequence[dict[str, Any]], score: str = "accuracy") -> list[dict[str, Any]]:
+def best_rate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of each task, model, size and regime at the rate with the best mean on the validation rows."""
     kept = []
     for group in summary.groups(rows, *REGIME).values():
-        by_rate = summary.groups(group, "rate")
         kept += max(
-            by_rate.values(), key=lambda runs: statistics.fmean(run["results"]["validation"][score] for run in runs)
+            summary.groups(group, "rate").values(),
+            key=lambda runs: statistics.fmean(run["results"]["validation"]["accuracy"] for run in runs),
         )
-    order = {key: place for place, key in enumerate(sorted(summary.groups(kept, *REGIME)))}
-    return sorted(kept, key=lambda row: order[tuple(row["settings"][name] for name in REGIME)])
+    return sorted(kept, key=lambda row: tuple(row["settings"][name] for name in REGIME))
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -262,11 +262,13 @@ def tested(rows: Iterable[dict]) -> list[dict]:
 
 
 def table(rows: Sequence[dict]) -> pd.DataFrame:
-    """One line a remedy at its best strength: average accuracy and forgetting in both scenarios, seconds a sequence."""
+    """One line a remedy at its best strength: average accuracy and forgetting in both scenarios."""
+
+    def column(scenario: str, measure: str) -> Callable[[dict], float]:
+        return lambda results: results[scenario][measure]
+
     scores = {
-        f"{measure.replace('_', ' ')}, {scenario.partition('_')[0]}-incremental": lambda r, s=scenario, m=measure: r[s][
-            m
-        ]
+        f"{measure.replace('_', ' ')}, {scenario.replace('_', '-')}": column(scenario, measure)
         for scenario in ("class_incremental", "task_incremental")
         for measure in ("average_accuracy", "forgetting")
     }
