@@ -27,7 +27,20 @@ from datasets import Dataset
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from experiments import pretrain, runner, summary
-from helpers import batching, data, evaluation, figures, freezing, heads, metrics, models, retrieval, runtime, training
+from helpers import (
+    batching,
+    data,
+    evaluation,
+    features,
+    figures,
+    freezing,
+    heads,
+    metrics,
+    models,
+    retrieval,
+    runtime,
+    training,
+)
 
 ROWS = runner.EVIDENCE / "learning_rate.json"
 REGIMES = ("head", "full", "lora")
@@ -88,6 +101,15 @@ def ability_before(name: str) -> dict[str, float]:
     return ABILITIES[name](models.load(name))
 
 
+@cache
+def vectors(name: str, split: str) -> features.Features:
+    """What the frozen encoder says of every text of the task, computed once for all rows of the head alone."""
+    rows, tokenizer = task(models.tokenizer(name)), models.tokenizer(name)
+    frozen = models.load(name, head=heads.PooledClassifier, pooling="mean", labels=rows.labels)
+    freezing.freeze_body(frozen)
+    return features.cache_features(frozen, batching.loader(getattr(rows, split), tokenizer, 64))
+
+
 def prepare(model: PreTrainedModel, regime: str) -> torch.nn.Module:
     """Let the parameters learn that this way of training trains: the head, everything, or a low-rank adapter."""
     if regime == "head":
@@ -102,20 +124,30 @@ def measure(model: str, regime: str, rate: float, seed: int, epochs: int, **_ide
     """
     runtime.start(seed)
     tokenizer = models.tokenizer(model)
-    train, test, labels = task(tokenizer)
+    labels = task(tokenizer).labels
     trained = prepare(models.load(model, head=heads.PooledClassifier, pooling="mean", labels=labels), regime)
-    batches = batching.loader(train, tokenizer, BATCH_SIZE, shuffle=True, seed=seed)
+    if regime == "head":
+        trained = features.HeadOnly(trained)
+        train, test = (vectors(model, split) for split in ("train", "test"))
+        batches, held_out = train.loader(BATCH_SIZE, shuffle=True, seed=seed), test.loader(64)
+    else:
+        train, test, _ = task(tokenizer)
+        batches = batching.loader(train, tokenizer, BATCH_SIZE, shuffle=True, seed=seed)
+        held_out = batching.loader(test, tokenizer, 64)
     try:
         history = training.fit(trained, batches, epochs=epochs, learning_rate=rate)
     except training.Diverged as error:
         return {"diverged": True, "step": len(error.history.steps)}
-    accuracy = evaluation.evaluate(trained, batching.loader(test, tokenizer, 64))["accuracy"]
-    plain = trained.merge_and_unload() if regime == "lora" else trained
+    accuracy = evaluation.evaluate(trained, held_out)["accuracy"]
+    if regime == "head":  # the encoder was not even there
+        retained = ability_before(model)
+    else:
+        retained = ABILITIES[model](models.body(trained.merge_and_unload() if regime == "lora" else trained))
     return {
         "diverged": False,
         "accuracy": round(accuracy, 4),
         "loss": round(history.epochs[-1]["loss"], 4),
-        "retained": ABILITIES[model](models.body(plain)),
+        "retained": retained,
         "before": ability_before(model),
     }
 

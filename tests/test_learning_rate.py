@@ -51,9 +51,12 @@ def small(tiny, tokenizer, colours, monkeypatch):
 
     monkeypatch.setattr(models, "load", load)
     monkeypatch.setitem(learning_rate.ABILITIES, "pocket", queries)
-    learning_rate.ability_before.cache_clear()
+    remembered = (learning_rate.ability_before, learning_rate.vectors)
+    for function in remembered:
+        function.cache_clear()
     yield
-    learning_rate.ability_before.cache_clear()
+    for function in remembered:
+        function.cache_clear()
 
 
 @pytest.mark.parametrize("regime", learning_rate.REGIMES)
