@@ -267,9 +267,15 @@ def peak_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 def growth_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """*growth*: milliseconds an example, one line for each value of each axis."""
-    lines = [{**row["settings"], **row["results"]} for row in of(rows, "growth")]
-    frame = pd.DataFrame(lines).drop(columns="measure").rename(columns={"milliseconds": "milliseconds an example"})
-    return frame.set_index("axis")
+    lines = [
+        {
+            "axis": row["settings"]["axis"],
+            "value": row["settings"]["value"],
+            "milliseconds an example": row["results"]["milliseconds"],
+        }
+        for row in of(rows, "growth")
+    ]
+    return pd.DataFrame(lines).set_index("axis")
 
 
 def main() -> None:
