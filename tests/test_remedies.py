@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from datasets import ClassLabel, Dataset, DatasetDict
 
 from experiments import remedies
@@ -36,7 +37,9 @@ def small(monkeypatch, tmp_path, tiny, tokenizer):
     monkeypatch.setattr(remedies, "MEMORY", 2)
     monkeypatch.setitem(remedies.STRENGTHS, "frozen layers", (1, 2))
     monkeypatch.setattr(remedies, "ROWS", tmp_path / "remedies.json")
-    return tmp_path / "remedies.json"
+    remedies.first_task.cache_clear()
+    yield tmp_path / "remedies.json"
+    remedies.first_task.cache_clear()
 
 
 def test_tasks_share_out_every_label_but_the_one_out_of_scope(small):
@@ -70,11 +73,10 @@ def test_every_remedy_goes_through_the_sequence(small, remedy):
 
 
 def test_the_head_grows_and_lora_leaves_a_plain_model(small):
-    learner = remedies.Learner("tiny", "LoRA", 2.0, 0)
-    split, known = remedies.load("any")["train"], LABELS[:2]
-    for labels in (LABELS[:2], LABELS[2:5]):
-        known = list(dict.fromkeys([*known, *labels]))
-        learner.learn(remedies.rows_of(split, labels, known), labels)
+    split, known = remedies.load("any")["train"], LABELS[:5]
+    first = remedies.models.load("tiny", head=heads.PooledClassifier, labels=LABELS[:2])
+    learner = remedies.Learner(first, "tiny", "LoRA", 2.0, 0)
+    learner.learn(remedies.rows_of(split, LABELS[2:5], known), LABELS[2:5])
     assert type(learner.model) is heads.PooledClassifier
     assert learner.model.classifier.weight.shape == (5, 16)
     assert list(learner.model.config.id2label.values()) == known
@@ -89,6 +91,16 @@ def test_remedies_differ_and_repeat(small):
     assert once("all at once", 0.0)["matrix"] != once("none", 0.0)["matrix"]
 
 
+def test_the_first_task_is_learned_once_and_no_remedy_changes_it(small):
+    first, seconds = remedies.first_task("any", "tiny", 0, 4)
+    before = {name: value.clone() for name, value in first.state_dict().items()}
+    found = remedies.measure("any", "tiny", "none", 0.0, 0, "test", 4)
+    assert remedies.first_task("any", "tiny", 0, 4)[0] is first
+    assert found["seconds"][0] == pytest.approx(seconds, abs=0.02)
+    after = first.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
 def test_the_best_strength_of_the_validation_split_is_tested(small, monkeypatch):
     def measure(data, model, remedy, strength, seed, split, per_class):
         score = {"L2-SP": -abs(strength - 10.0)}.get(remedy, 0.0) + 0.9
@@ -98,12 +110,12 @@ def test_the_best_strength_of_the_validation_split_is_tested(small, monkeypatch)
     monkeypatch.setattr(remedies, "measure", measure)
     remedies.main(["--remedies", "L2-SP", "none", "--seeds", "0", "1"])
     rows = [row["settings"] for row in json.loads(small.read_text())]
-    assert [row["strength"] for row in rows if row["split"] == "validation"] == [0.1, 1.0, 10.0, 0.0]
+    assert [row["strength"] for row in rows if row["split"] == "validation"] == [0.1, 1.0, 10.0]
     tested = [(row["remedy"], row["strength"], row["seed"]) for row in rows if row["split"] == "test"]
     assert tested == [("L2-SP", 10.0, 0), ("none", 0.0, 0), ("L2-SP", 10.0, 1), ("none", 0.0, 1)]
     remedies.main(["--remedies", "L2-SP", "none", "--seeds", "0", "1"])
     rows = json.loads(small.read_text())
-    assert len(rows) == 8
+    assert len(rows) == 7  # what has no strength is not tuned
     table = remedies.table(rows)
     assert list(table.index) == [("none", 0.0), ("L2-SP", 10.0)]
     assert table["forgetting, class-incremental"].iloc[0] == (0.25, 0, 0.25, 0.25, 2)
@@ -117,4 +129,4 @@ def test_unknown_remedies_are_refused(small):
     with pytest.raises(ValueError, match="Unknown remedy 'prayer'"):
         remedies.settings("any", "tiny", ["prayer"], [0], "test", None)
     with pytest.raises(ValueError, match="Did you mean 'replay'"):
-        remedies.Learner("tiny", "repaly", 1.0, 0)
+        remedies.Learner(None, "tiny", "repaly", 1.0, 0)
