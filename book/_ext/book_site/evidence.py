@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import directives
+from experiments import summary
 from helpers import figures
 from matplotlib.figure import Figure
 from sphinx.application import Sphinx
@@ -81,6 +82,8 @@ def shown(value: object, digits: int) -> str:
     """A cell's text: so many digits behind the point, a dash for what is missing, words as they are."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return "–"
+    if isinstance(value, summary.Spread):  # in a narrow column it breaks before its interval, and nowhere else
+        return str(value).replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}[", " [")
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
     # A learning rate is no score: it would be all noughts.
