@@ -210,7 +210,7 @@ def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> No
     """Task and ability against the rate, one point a run: above, how well the task is learned; below, what is left."""
     names = [name for name in ABILITIES if any(row["settings"]["model"] == name for row in rows)]
     with figures.figure(
-        "The rate that learns the task best is not the one that keeps most",
+        "Full fine-tuning learns best where it has cost part of the old ability",
         "Points, one a run, against the learning rate on a log axis: task accuracy above, pretrained ability below, "
         "for head only, full and LoRA, one column a model. A dashed line marks the ability before training.",
         columns=len(names),
