@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 from datasets import Dataset
-from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BertModel, PreTrainedModel
 
 from experiments import pretrain, runner, summary
 from helpers import (
@@ -58,9 +58,10 @@ class Task(NamedTuple):
     labels: list[str]
 
 
-def task(tokenizer: PreTrainedTokenizerBase) -> Task:
-    """``intents``: 24 classes."""
-    splits = data.load("intents")
+@cache
+def task(name: str) -> Task:
+    """``intents``, 24 classes, in the pieces of an encoder."""
+    splits, tokenizer = data.load("intents"), models.tokenizer(name)
     train, test = (batching.encode(splits[split], tokenizer, MAX_LENGTH) for split in ("train", "test"))
     return Task(train, test, data.labels(splits["train"]))
 
@@ -101,15 +102,6 @@ def ability_before(name: str) -> dict[str, float]:
     return ABILITIES[name](models.load(name))
 
 
-@cache
-def vectors(name: str, split: str) -> features.Features:
-    """What the frozen encoder says of every text of the task, computed once for all rows of the head alone."""
-    rows, tokenizer = task(models.tokenizer(name)), models.tokenizer(name)
-    frozen = models.load(name, head=heads.PooledClassifier, pooling="mean", labels=rows.labels)
-    freezing.freeze_body(frozen)
-    return features.cache_features(frozen, batching.loader(getattr(rows, split), tokenizer, 64))
-
-
 def prepare(model: PreTrainedModel, regime: str) -> torch.nn.Module:
     """Let the parameters learn that this way of training trains: the head, everything, or a low-rank adapter."""
     if regime == "head":
@@ -117,23 +109,35 @@ def prepare(model: PreTrainedModel, regime: str) -> torch.nn.Module:
     return freezing.lora(model) if regime == "lora" else model
 
 
+def build(name: str, regime: str) -> torch.nn.Module:
+    """A classifier of the task with a new head, prepared for this way of training."""
+    return prepare(models.load(name, head=heads.PooledClassifier, pooling="mean", labels=task(name).labels), regime)
+
+
+@cache
+def vectors(name: str) -> tuple[features.Features, features.Features]:
+    """What the frozen encoder says of the train and test texts, computed once for all rows of the head alone."""
+    frozen, tokenizer = build(name, "head"), models.tokenizer(name)
+    train, test, _ = task(name)
+    return tuple(features.cache_features(frozen, batching.loader(rows, tokenizer, 64)) for rows in (train, test))
+
+
 def measure(model: str, regime: str, rate: float, seed: int, epochs: int, **_identity: str) -> dict[str, Any]:
     """Results of one run: ``accuracy`` on the test split, ``loss`` of the last epoch, ``retained`` and ``before``.
 
     A run whose loss stops being a number has ``diverged`` and no other result.
     """
-    runtime.start(seed)
-    tokenizer = models.tokenizer(model)
-    labels = task(tokenizer).labels
-    trained = prepare(models.load(model, head=heads.PooledClassifier, pooling="mean", labels=labels), regime)
     if regime == "head":
-        trained = features.HeadOnly(trained)
-        train, test = (vectors(model, split) for split in ("train", "test"))
+        train, test = vectors(model)
         batches, held_out = train.loader(BATCH_SIZE, shuffle=True, seed=seed), test.loader(64)
     else:
-        train, test, _ = task(tokenizer)
+        (train, test, _), tokenizer = task(model), models.tokenizer(model)
         batches = batching.loader(train, tokenizer, BATCH_SIZE, shuffle=True, seed=seed)
         held_out = batching.loader(test, tokenizer, 64)
+    runtime.start(seed)  # after the vectors: a row depends on its seed, not on what was cached before it
+    trained = build(model, regime)
+    if regime == "head":
+        trained = features.HeadOnly(trained)
     try:
         history = training.fit(trained, batches, epochs=epochs, learning_rate=rate)
     except training.Diverged as error:

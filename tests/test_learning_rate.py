@@ -39,7 +39,7 @@ def small(tiny, tokenizer, colours, monkeypatch):
     """The experiment with a tiny encoder, a tiny task and an ability that is the size of the first queries' weights."""
     encoded = batching.encode(colours, tokenizer)
     task = learning_rate.Task(encoded, encoded, ["other", "red"])
-    monkeypatch.setattr(learning_rate, "task", lambda tokenizer: task)
+    monkeypatch.setattr(learning_rate, "task", lambda name: task)
     monkeypatch.setattr(models, "tokenizer", lambda name: tokenizer)
 
     def load(name, head=None, **config):
