@@ -267,15 +267,9 @@ def peak_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 def growth_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """*growth*: milliseconds an example, one line for each value of each axis."""
-    lines = [
-        {
-            "axis": row["settings"]["axis"],
-            "value": row["settings"]["value"],
-            "milliseconds an example": row["results"]["milliseconds"],
-        }
-        for row in of(rows, "growth")
-    ]
-    return pd.DataFrame(lines).set_index("axis")
+    lines = [{**row["settings"], **row["results"]} for row in of(rows, "growth")]
+    frame = pd.DataFrame(lines).rename(columns={"milliseconds": "milliseconds an example"})
+    return frame[["axis", "value", "milliseconds an example"]].set_index("axis")
 
 
 def main() -> None:

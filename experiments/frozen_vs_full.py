@@ -215,8 +215,9 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure the first seed at all rates, and the others at the best of them; the rows of the latter kind."""
     first, *others = arguments.seeds
     tried = runner.run(arguments.output, settings(arguments, [first]), measure)
-    best = {tuple(row["settings"][name] for name in (*REGIME, "rate")) for row in best_rate(tried)}
-    rest = [row for row in settings(arguments, others) if tuple(row[name] for name in (*REGIME, "rate")) in best]
+    named = (*REGIME, "rate")
+    best = summary.groups(best_rate(tried), *named)
+    rest = [row for row in settings(arguments, others) if tuple(row[name] for name in named) in best]
     return best_rate(tried + runner.run(arguments.output, rest, measure))
 
 
