@@ -106,16 +106,15 @@ def further_pretrain(model: str, seed: int, steps: int, folder: Path) -> dict[st
     return results
 
 
-@torch.inference_mode()
 def masked_scores(model: torch.nn.Module, texts: Dataset, tokenizer: Any) -> dict[str, float]:
     """Loss (nats) and accuracy at masked places; the same places in every call."""
-    model.to(runtime.device()).eval()
+    model.to(runtime.device()).eval()  # before inference mode begins: see evaluation.predict
     encoded = batching.encode(texts, tokenizer, MAX_LENGTH)
     losses, right = [], []
     for batch in batching.loader(encoded, tokenizer, 64, collate=MaskedLanguageModeling(tokenizer, seed=0)):
         batch = {name: tensor.to(runtime.device()) for name, tensor in batch.items()}
         labels = batch.pop("labels")
-        with runtime.autocast():
+        with torch.inference_mode(), runtime.autocast():
             states = models.body(model)(**batch).last_hidden_state[labels != IGNORED]
             logits = model.cls(states).float()
         answers = labels[labels != IGNORED]

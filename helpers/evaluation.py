@@ -63,7 +63,6 @@ class Interval(NamedTuple):
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, loader: DataLoader) -> Predictions:
     """Run the model over all batches in eval mode and collect logits (float32) and labels; see :class:`Predictions`.
 
@@ -71,14 +70,16 @@ def predict(model: nn.Module, loader: DataLoader) -> Predictions:
     empty label array. Leaves the model in the mode in which it came.
     """
     device, was_training = runtime.device(), model.training
+    # Before inference mode begins: a parameter that changes its device inside of it can never be trained again.
     model.to(device).eval()
     logits, labels = [], []
-    for batch in loader:
-        batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        labels.append(_labels(batch).cpu().numpy())
-        with runtime.autocast():
-            output = model(**batch)
-        logits.append(_logits(output).float().cpu().numpy())
+    with torch.inference_mode():
+        for batch in loader:
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            labels.append(_labels(batch).cpu().numpy())
+            with runtime.autocast():
+                output = model(**batch)
+            logits.append(_logits(output).float().cpu().numpy())
     model.train(was_training)
     return Predictions(_concatenate(logits, PADDED_LOGIT), _concatenate(labels, IGNORED))
 

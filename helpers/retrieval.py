@@ -37,7 +37,6 @@ def embed(
     return F.normalize(mean_states(encoder, tokenizer, texts, max_length), dim=-1)
 
 
-@torch.inference_mode()
 def mean_states(
     encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = 128
 ) -> torch.Tensor:
@@ -49,12 +48,12 @@ def mean_states(
     from datasets import Dataset
 
     device = runtime.device()
-    encoder.to(device).eval()
+    encoder.to(device).eval()  # before inference mode begins: see evaluation.predict
     encoded = batching.encode(Dataset.from_dict({"text": list(texts)}), tokenizer, max_length)
     vectors = []
     for batch in batching.loader(encoded, tokenizer, batch_size=32):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        with runtime.autocast():
+        with torch.inference_mode(), runtime.autocast():
             hidden = encoder(**batch).last_hidden_state
         vectors.append(heads.pool(hidden.float(), batch["attention_mask"], "mean").cpu())
     return torch.cat(vectors)

@@ -104,8 +104,9 @@ def fit(
     # deals out: accelerate's other way skips a batch that is smaller than the others and not the last.
     several = PartialState(cpu=on_cpu).num_processes > 1
     sharing = DataLoaderConfiguration(split_batches=several, dispatch_batches=several)
-    # A Trainer with bf16=True leaves that in accelerate's shared state; what `runtime` chose must hold here.
-    AcceleratorState._reset_state()
+    # A Trainer leaves its choices in accelerate's shared states: bf16=True in one, the device of use_cpu=True in the
+    # other. What `runtime` chose must hold here.
+    AcceleratorState._reset_state(reset_partial_state=PartialState().device.type != runtime.device().type)
     accelerator = Accelerator(cpu=on_cpu, dataloader_config=sharing)
     optimizer = optimizer or optimizers.adamw(optimizers.parameter_groups(model, weight_decay), learning_rate)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -5,7 +5,13 @@ Nothing here is pretrained, so a test that trains takes milliseconds and says so
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# The tests compare with tensors that they make on the CPU. On a GPU, `make test-gpu` runs the notebooks, and
+# `HELPERS_DEVICE=cuda pytest tests -k gpu` what asks for one by name.
+os.environ.setdefault("HELPERS_DEVICE", "cpu")
 
 COLOURS, FRUITS, VERBS = ("red", "green", "blue"), ("apple", "pear", "plum"), ("runs", "sings", "sleeps")
 WORDS = (*COLOURS, *FRUITS, *VERBS, "the", "a", "not", "very", "soon", "late")

@@ -6,7 +6,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import batching, evaluation
+from helpers import batching, evaluation, retrieval
+
+
+def test_what_was_measured_can_be_trained_afterwards(tiny, tokenizer, colours, monkeypatch):
+    """A parameter that moves to a GPU inside inference mode can never be trained again, so nothing may move there."""
+    moved = []
+
+    def to(module, *arguments):
+        moved.append(torch.is_inference_mode_enabled())
+        return module
+
+    monkeypatch.setattr(torch.nn.Module, "to", to)
+    model = tiny()
+    evaluation.predict(model, batching.loader(batching.encode(colours, tokenizer), tokenizer))
+    retrieval.mean_states(model.bert, tokenizer, ["red apple"])
+    assert moved and not any(moved)
 
 
 def test_predict_keeps_order_and_mode(tiny, tokenizer, colours):

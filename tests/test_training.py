@@ -142,3 +142,14 @@ def test_a_trainer_before_does_not_change_the_precision(tiny, loaders, monkeypat
     torch.manual_seed(0)
     after = training.fit(tiny(), loaders[0], epochs=1)
     assert [step["loss"] for step in alone.steps] == [step["loss"] for step in after.steps]
+
+
+def test_a_trainer_on_another_device_does_not_change_the_device(tiny, loaders):
+    """Trainer(use_cpu=True) leaves its device in a state that all of accelerate shares; a GPU run then failed."""
+    from accelerate.state import PartialState
+
+    PartialState(cpu=True)
+    PartialState._shared_state["device"] = torch.device("cuda")  # as a Trainer on another device would
+    history = training.fit(tiny(), loaders[0], epochs=1)
+    assert len(history.steps) == len(loaders[0])
+    assert PartialState().device.type == training.runtime.device().type

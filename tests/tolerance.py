@@ -6,7 +6,7 @@ and the messages of errors:
 
 - Words must be the same. How far they stand apart does not matter: any run of white space counts as one space, and a
   rule of dashes may have any length, because a table's columns are as wide as its longest number.
-- Integers must be the same. A number is an integer if both sides print it without a fraction and without an exponent.
+- Integers must be the same. A number is an integer if both sides print it without a point and without an exponent.
 - Any other two numbers a, b agree if |a − b| ≤ tolerance + one unit of the last printed digit. The tolerance is
   0.001 · max(|a|, |b|); in a cell tagged ``tol-0.03`` it is 0.03 · max(1, |a|, |b|), so that the tag bounds the
   absolute and the relative difference, whichever is larger. The unit keeps a value that lies between two roundings
@@ -145,8 +145,7 @@ def _value(printed: str) -> Decimal:
 
 
 def _integral(printed: str) -> bool:
-    value = _value(printed)
-    return value.is_finite() and value.as_tuple().exponent == 0 and "e" not in printed.lower()
+    return _value(printed).is_finite() and not set(".eE") & set(printed)
 
 
 def _unit(printed: str) -> Decimal:

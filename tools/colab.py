@@ -37,6 +37,7 @@ PACKAGES = {
     "pandas": "2.2.3",
     "peft": "0.19.1",
     "scikit-learn": "1.6.1",
+    "tokenizers": "0.22.2",
     "torch": "2.13.0",
     "tqdm": "4.67.3",
     "transformers": "5.15.0",
