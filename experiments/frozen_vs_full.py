@@ -145,7 +145,12 @@ def best_rate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         tried = [row for row in group if row["settings"]["seed"] == first]
         best = max(tried, key=lambda row: row["results"]["validation"]["accuracy"])["settings"]["rate"]
         kept += [row for row in group if row["settings"]["rate"] == best]
-    return sorted(kept, key=lambda row: tuple(row["settings"][name] for name in REGIME))
+    return sorted(kept, key=lambda row: tuple(_place(name, row["settings"][name]) for name in REGIME))
+
+
+def _place(name: str, value: Any) -> Any:
+    """All rows (size 0) come behind any number of them."""
+    return math.inf if name == "size" and value == 0 else value
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -154,7 +159,7 @@ def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     scores = {name: lambda results, name=name: results["test"][name] for name in ("accuracy", "f1")}
     shown = summary.table(kept, [*REGIME, "rate"], scores)
     shown.insert(0, "trainable", [group[0]["results"]["trainable"] for group in summary.groups(kept, *REGIME).values()])
-    return shown
+    return shown.rename(index={0: "all"}, level="size")
 
 
 def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:

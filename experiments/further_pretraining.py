@@ -235,7 +235,7 @@ def further_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:
     """Accuracy against the number of labels, one point a run."""
     with figures.figure(
-        "With few labels, which way of using the encoder?",
+        "For MiniLM, further pretraining pays at no number of labels",
         "Points, one a run: accuracy against labels a class on a log axis, for frozen, full and further pretraining.",
         then=then,
     ) as axes:

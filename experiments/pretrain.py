@@ -49,15 +49,15 @@ DROPOUT_AFTERWARDS = 0.1
 class Recipe:
     """Everything that decides what the run produces, apart from the corpus and the device."""
 
-    steps: int = 11_000
+    steps: int = 12_000
     seed: int = 0
     layers: int = 4
     hidden: int = 256
     heads: int = 4
     vocabulary: int = 8000
     positions: int = 128
-    batch_size: int = 64
-    learning_rate: float = 1.5e-3
+    batch_size: int = 128
+    learning_rate: float = 2e-3
     warmup: float = 0.08
     weight_decay: float = 0.01
     dropout: float = 0.0
@@ -66,7 +66,7 @@ class Recipe:
     # Twice BERT's share: more to learn from every pair (Wettig et al. 2023, "Should You Mask 15% in MLM?").
     masking: float = 0.3
     # As BERT's authors did: short sequences first, which are cheap, then long ones.
-    short_steps: int = 6500  # so many steps on pairs of single sentences
+    short_steps: int = 7000  # so many steps on pairs of single sentences
     sentences: int = 3  # then pairs of up to so many on each side
 
 

@@ -54,7 +54,7 @@ def test_rows_of_every_regime_make_a_table(small, tmp_path):
     assert all(row in stored for row in rows)
     table = frozen_vs_full.table(rows).droplevel("rate")
     regimes = [(0, 0), (1, 0), (2, 0), (2, 8)]
-    assert list(table.index) == [("mrpc", "minilm", size, *regime) for size in (0, 8) for regime in regimes]
+    assert list(table.index) == [("mrpc", "minilm", size, *regime) for size in (8, "all") for regime in regimes]
     full, top, head, lora = table["trainable"].loc["mrpc", "minilm", 8]
     assert full > top > lora > head == 2 * 16 + 2
     assert (table["seeds"] == 2).all()

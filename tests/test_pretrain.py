@@ -152,7 +152,7 @@ def test_command_line_writes_model_card_and_curve(corpus, tmp_path, monkeypatch)
 def test_the_pocket_bert_is_as_good_as_its_card_says():
     card = json.loads((models.POCKET_FOLDER / "card.json").read_text(encoding="utf-8"))
     assert (models.POCKET_FOLDER / "README.md").read_text(encoding="utf-8") == pretrain.describe(card)
-    assert card["test"]["masked_accuracy"] >= 0.48
+    assert card["test"]["masked_accuracy"] >= 0.50
     assert card["test"]["next_sentence_accuracy"] >= 0.9
     assert card["validation"][-1]["step"] == card["recipe"]["steps"]  # a chapter draws this curve
     model, tokenizer = models.load("pocket", head="pretraining"), models.tokenizer("pocket")

@@ -24,7 +24,7 @@ def test_two_processes_lose_what_one_loses(tmp_path: Path, monkeypatch: pytest.M
     command = [sys.executable, "-m", "accelerate.commands.launch", *LAUNCH, "-m", "experiments.scaling", *SMALL]
     subprocess.run(
         [*command, "--output", str(output)],
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[1],
         check=True,
         capture_output=True,
