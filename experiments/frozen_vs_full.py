@@ -186,7 +186,7 @@ def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> No
                 )
             axes.set_xticks([*layers, layers[-1] + 1.5], [*map(str, layers), "LoRA"])
             axes.set(xlabel="frozen layers, counted from below", ylabel="test accuracy")
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, bbox_to_anchor=(1.0, 1.0), loc="upper left")
 
 
 def settings(arguments: argparse.Namespace, seeds: Sequence[int]) -> list[dict[str, Any]]:

@@ -297,7 +297,7 @@ def table(rows: Sequence[dict]) -> pd.DataFrame:
 def picture(rows: Sequence[dict], then: Callable = figures.show) -> None:
     """Accuracy on the last task against that on the tasks before it, one point a seed."""
     with figures.figure(
-        "What a remedy keeps of the old tasks, and what it costs the new one",
+        "Among all labels, only what sees old sentences keeps old and new",
         "Points, one a seed: accuracy on the last task against mean accuracy on the four before, after the whole "
         "sequence, among all labels, for every remedy. The upper right corner is best.",
         size=(7.0, 5.0),

@@ -86,8 +86,8 @@ def shown(value: object, digits: int) -> str:
         return str(value).replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}[", " [")
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
-    # A learning rate is no score: it would be all noughts.
-    return f"{value:g}" if 0 < abs(value) < 10**-digits else f"{value:.{digits}f}"
+    # A learning rate is no score: it would be all noughts; nor is the strength of a penalty.
+    return f"{value:.{digits}f}" if value == 0 or 10**-digits <= abs(value) < 10_000 else f"{value:g}"
 
 
 def provenance(rows: Sequence[dict[str, Any]]) -> str:
