@@ -145,12 +145,18 @@ def best_rate(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         tried = [row for row in group if row["settings"]["seed"] == first]
         best = max(tried, key=lambda row: row["results"]["validation"]["accuracy"])["settings"]["rate"]
         kept += [row for row in group if row["settings"]["rate"] == best]
-    return sorted(kept, key=lambda row: tuple(_place(name, row["settings"][name]) for name in REGIME))
+    return sorted(kept, key=_place)
 
 
-def _place(name: str, value: Any) -> Any:
-    """All rows (size 0) come behind any number of them."""
-    return math.inf if name == "size" and value == 0 else value
+def _place(row: dict[str, Any]) -> tuple:
+    """Where a row stands in the table."""
+    named = row["settings"] | {"size": _rank(row["settings"]["size"])}
+    return tuple(named[name] for name in REGIME)
+
+
+def _rank(size: int) -> float:
+    """Where a size stands among others: all rows (0) behind any number of them."""
+    return size or math.inf
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -165,7 +171,7 @@ def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def picture(rows: Sequence[dict[str, Any]], then: Callable = figures.show) -> None:
     """Test accuracy against the number of frozen layers, one point a run, one colour a size; one figure a task."""
     for (task,), runs in summary.groups(best_rate(rows), "task").items():
-        sizes = sorted({row["settings"]["size"] for row in runs}, key=lambda size: size or math.inf)
+        sizes = sorted({row["settings"]["size"] for row in runs}, key=_rank)
         with figures.figure(
             f"{task.upper()}: how many labels counts for more than how many layers learn",
             f"Points, one a run: test accuracy on {task.upper()} against the number of frozen layers, one colour a "

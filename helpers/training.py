@@ -99,14 +99,16 @@ def fit(
 
     if len(train) == 0:
         raise ValueError("The training loader has no batches.")
-    on_cpu = runtime.device().type == "cpu"
+    device = runtime.device().type
+    on_cpu = device == "cpu"
+    state = PartialState(cpu=on_cpu)
     # Several processes share each batch, so that a run means the same however many there are. One of them reads and
     # deals out: accelerate's other way skips a batch that is smaller than the others and not the last.
-    several = PartialState(cpu=on_cpu).num_processes > 1
+    several = state.num_processes > 1
     sharing = DataLoaderConfiguration(split_batches=several, dispatch_batches=several)
     # A Trainer leaves its choices in accelerate's shared states: bf16=True in one, the device of use_cpu=True in the
     # other. What `runtime` chose must hold here.
-    AcceleratorState._reset_state(reset_partial_state=PartialState().device.type != runtime.device().type)
+    AcceleratorState._reset_state(reset_partial_state=state.device.type != device)
     accelerator = Accelerator(cpu=on_cpu, dataloader_config=sharing)
     optimizer = optimizer or optimizers.adamw(optimizers.parameter_groups(model, weight_decay), learning_rate)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -9,8 +9,7 @@ import os
 
 import pytest
 
-# The tests compare with tensors that they make on the CPU. On a GPU, `make test-gpu` runs the notebooks, and
-# `HELPERS_DEVICE=cuda pytest tests -k gpu` what asks for one by name.
+# The tests compare with tensors that they make on the CPU. The one that compares a GPU with it asks for both itself.
 os.environ.setdefault("HELPERS_DEVICE", "cpu")
 
 COLOURS, FRUITS, VERBS = ("red", "green", "blue"), ("apple", "pear", "plum"), ("runs", "sings", "sleeps")
