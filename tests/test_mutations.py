@@ -42,19 +42,19 @@ MUTATIONS = {
         "helpers/batching/__init__.py",
         right='encoded["labels"] = split["label"][:]',
         wrong='encoded["labels"] = [split["label"][-1], *split["label"][:-1]]',
-        noticed_by="tests/test_batching.py::test_encode_keeps_text_and_label",
+        noticed_by="tests/helpers/test_batching.py::test_encode_keeps_text_and_label",
     ),
     "mask ignored in training": Mutation(
         "helpers/training.py",
         right="output = model(**batch)\n",
         wrong='output = model(**batch | {"attention_mask": None})\n',
-        noticed_by="tests/test_padding.py::test_the_loss_in_training_does_not_depend_on_the_padding",
+        noticed_by="tests/helpers/test_padding.py::test_the_loss_in_training_does_not_depend_on_the_padding",
     ),
     "mask ignored in prediction": Mutation(
         "helpers/evaluation.py",
         right="output = model(**batch)\n",
         wrong='output = model(**batch | {"attention_mask": None})\n',
-        noticed_by="tests/test_padding.py::test_predictions_do_not_depend_on_the_padding",
+        noticed_by="tests/helpers/test_padding.py::test_predictions_do_not_depend_on_the_padding",
     ),
     "bias correction off": Mutation(
         "helpers/optimizers.py",
@@ -66,19 +66,19 @@ MUTATIONS = {
             "        optimizer.state[p] = moments | {'step': torch.tensor(1e6)}  # the correction has faded out\n"
             "    return optimizer"
         ),
-        noticed_by="tests/test_training.py::test_fit_equals_a_bare_loop",
+        noticed_by="tests/helpers/test_training.py::test_fit_equals_a_bare_loop",
     ),
     "bias correction off in the optimizer to read": Mutation(
         "helpers/optimizers.py",
         right='if group["corrected"]:',
         wrong="if False:",
-        noticed_by="tests/test_optimizers.py::test_own_adam_takes_the_steps_of_the_library",
+        noticed_by="tests/helpers/test_optimizers.py::test_own_adam_takes_the_steps_of_the_library",
     ),
     "freeze forgets BatchNorm": Mutation(
         "helpers/freezing.py",
         right="            module.eval()\n",
         wrong=FORGETS_BATCHNORM,
-        noticed_by="tests/test_freezing.py::test_batchnorm_statistics_of_a_frozen_part_hold_still",
+        noticed_by="tests/helpers/test_freezing.py::test_batchnorm_statistics_of_a_frozen_part_hold_still",
     ),
     "freeze forgets BatchNorm, as a notebook sees it": Mutation(
         "helpers/freezing.py",
@@ -90,7 +90,7 @@ MUTATIONS = {
         "helpers/freezing.py",
         right="            module.eval()\n",
         wrong="            pass\n",
-        noticed_by="tests/test_freezing.py::test_frozen_modules_are_in_eval_mode_and_the_rest_in_train_mode",
+        noticed_by="tests/helpers/test_freezing.py::test_frozen_modules_are_in_eval_mode_and_the_rest_in_train_mode",
     ),
 }
 

@@ -25,7 +25,7 @@ def test_two_processes_lose_what_one_loses(tmp_path: Path, monkeypatch: pytest.M
     subprocess.run(
         [*command, "--output", str(output)],
         env=os.environ | {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         check=True,
         capture_output=True,
         timeout=300,

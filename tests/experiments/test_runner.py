@@ -54,7 +54,7 @@ def test_an_experiment_killed_in_the_middle_goes_on_where_it_was(tmp_path):
         "runner.run(Path(sys.argv[1]), [{'seed': s} for s in range(6)], measure)\n"
     )
     command = [sys.executable, "-c", program, str(path)]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     slow = subprocess.Popen([*command, "0.3"], cwd=root, stderr=subprocess.DEVNULL)
     while not path.exists() and slow.poll() is None:
         time.sleep(0.05)

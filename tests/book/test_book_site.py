@@ -13,7 +13,7 @@ import pytest
 
 from helpers import figures
 
-EXTENSIONS = Path(__file__).resolve().parents[1] / "book" / "_ext"
+EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9hAAAAAElFTkSuQmCC"
 
 

@@ -1,0 +1,1 @@
+"""Tests of `helpers/`, file by file."""
