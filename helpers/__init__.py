@@ -2,6 +2,7 @@
 
 Each module answers one question, and data flows one way, from the first to the last:
 
+- ``errors``: which of the known names was meant?
 - ``runtime``: where does the code run?
 - ``data``: which examples?
 - ``mpnet``: where is a model of base size?
@@ -10,12 +11,15 @@ Each module answers one question, and data flows one way, from the first to the 
 - ``heads``: how do tensors become predictions?
 - ``freezing``: which parameters learn?
 - ``optimizers``: how do they move?
-- ``training``: the loop
 - ``evaluation``: how good, and how sure?
+- ``metrics``: how good at this task, in one number or per class?
+- ``training``: the loop
 - ``features``: what does a frozen encoder say of each text?
+- ``retrieval``: which passages answer?
 - ``forgetting``: what was lost?
 - ``figures``: what does it look like?
 - ``claims``: is it true?
+- ``check``: is everything there?
 
 Importing the package is cheap: PyTorch and transformers load with the module that needs them.
 """

@@ -38,12 +38,15 @@ def texts() -> dict[str, str]:
     return found
 
 
-def requirements() -> dict[str, Requirement]:
-    """Everything that pyproject.toml names, the extras included and the project itself left out."""
+def requirements() -> dict[str, dict[str, Requirement]]:
+    """What pyproject.toml names, without the project itself: a requirement by name, for "dependencies" and each extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
-    found = {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
-    found.pop(canonicalize_name(project["name"]))
+    lists = {"dependencies": project["dependencies"], **project["optional-dependencies"]}
+    found = {
+        extra: {canonicalize_name(line.name): line for line in map(Requirement, lines)}
+        for extra, lines in lists.items()
+    }
+    found["all"].pop(canonicalize_name(project["name"]))
     return found
 
 
@@ -85,7 +88,7 @@ def test_every_dependency_has_one_tested_version_within_its_bounds():
     pinned = [canonicalize_name(line.name) for line in constraints()]
     assert len(pinned) == len(set(pinned))
     versions = {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in constraints()}
-    for name, requirement in requirements().items():
+    for name, requirement in (pair for extra in requirements().values() for pair in extra.items()):
         assert requirement.specifier.contains(versions[name]), f"{requirement} excludes the tested {versions[name]}"
 
 
