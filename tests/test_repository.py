@@ -39,7 +39,7 @@ def texts() -> dict[str, str]:
 
 
 def requirements() -> dict[str, dict[str, Requirement]]:
-    """What pyproject.toml names, without the project itself: a requirement by name, for "dependencies" and each extra."""
+    """What pyproject.toml names beside the project itself: requirements by name, for "dependencies" and each extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lists = {"dependencies": project["dependencies"], **project["optional-dependencies"]}
     found = {

@@ -125,6 +125,11 @@ def test_what_is_declared_is_imported_or_run():
     assert sorted(declared - used - RUN) == []
 
 
+def test_every_folder_of_the_rules_has_files_to_read():
+    """Else the rules above would hold because there is nothing that could break them."""
+    assert all(len(list((ROOT / folder).rglob("*.py"))) > 5 for folder in LISTS)
+
+
 def foreign(name: str) -> str | None:
     """The distribution that a dotted name comes from; ``None`` for the standard library and this repository."""
     package = name.split(".")[0]

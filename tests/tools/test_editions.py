@@ -137,6 +137,7 @@ def test_the_instructor_sees_minutes_solutions_and_notes():
 def test_both_editions_are_written_and_packed(tmp_path: Path):
     packed = editions.write(tmp_path)
     names = {f"{chapter.name}.ipynb" for part in outline.parts().values() for chapter in part}
+    assert names
     for edition, archive in zip(("student", "instructor"), packed, strict=True):
         with zipfile.ZipFile(archive) as content:
             assert set(content.namelist()) == {f"{edition}/{name}" for name in names}
