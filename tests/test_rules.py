@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.utils import canonicalize_name
@@ -34,16 +35,26 @@ LISTS = {
     "tools": {"book", "test"},
     "book/_ext": {"book"},
     "tests": {"book", "offline", "test"},
+    "book": {"offline", "serving"},
 }
 OURS = {"helpers", "experiments", "tools", "tests", "book_site"}
-# Used by a command or as a plugin: the site's builder, the editor, the linters, tests in parallel, and what keeps a
-# fault of another package away.
-RUN = {"jupyter-book", "jupyterlab", "mypy", "pytest-xdist", "ruff"}
+# Used by a command, as a plugin or by another package: the site's builder, the editor, the linters, tests in parallel,
+# what PyTorch writes ONNX with.
+RUN = {"jupyter-book", "jupyterlab", "mypy", "onnx", "onnxscript", "pytest-xdist", "ruff"}
 
 
 def imported(path: Path) -> Iterator[tuple[str, int]]:
-    """The dotted name of everything that a file of Python imports, and the line; ``from a import b`` is ``a.b``."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """The dotted name of everything that a file of Python or a notebook imports, and the line; ``from a import b``
+    is ``a.b``."""
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+        source = "\n".join(
+            line.strip() for line in lines if re.match(r"\s*(import|from \w[\w.]* import) [\w., ]+$", line)
+        )
+    else:
+        source = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -69,7 +80,8 @@ def test_every_room_is_listed_once_and_every_listed_room_is_there():
 @pytest.mark.parametrize("room", listed())
 def test_a_room_imports_only_from_rooms_above_it(room: str):
     above = set(listed()[: listed().index(room)])
-    files = [HELPERS / f"{room}.py"] if (HELPERS / f"{room}.py").exists() else sorted((HELPERS / room).rglob("*.py"))
+    module = HELPERS / f"{room}.py"
+    files = [module] if module.exists() else sorted((HELPERS / room).rglob("*.py"))
     below = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in files
@@ -110,7 +122,7 @@ def test_what_is_imported_is_declared(folder: str):
     declared = lists["dependencies"].keys() | {name for extra in LISTS[folder] for name in lists[extra]}
     undeclared = [
         f"{path.relative_to(ROOT).as_posix()}:{line} imports {name.split('.')[0]}"
-        for path in (ROOT / folder).rglob("*.py")
+        for path in files(folder)
         for name, line in imported(path)
         if (package := foreign(name)) is not None and package not in declared
     ]
@@ -119,15 +131,19 @@ def test_what_is_imported_is_declared(folder: str):
 
 def test_what_is_declared_is_imported_or_run():
     """A dependency that nothing uses is installed by every reader for nothing."""
-    files = [path for folder in LISTS for path in (ROOT / folder).rglob("*.py")]
-    used = {foreign(name) for path in files for name, _ in imported(path)}
+    used = {foreign(name) for folder in LISTS for path in files(folder) for name, _ in imported(path)}
     declared = {name for extra in requirements().values() for name in extra}
     assert sorted(declared - used - RUN) == []
 
 
 def test_every_folder_of_the_rules_has_files_to_read():
     """Else the rules above would hold because there is nothing that could break them."""
-    assert all(len(list((ROOT / folder).rglob("*.py"))) > 5 for folder in LISTS)
+    assert all(len(files(folder)) > 5 for folder in LISTS)
+
+
+def files(folder: str) -> list[Path]:
+    """The Python files below a folder; below ``book`` the chapters."""
+    return chapters() if folder == "book" else sorted((ROOT / folder).rglob("*.py"))
 
 
 def foreign(name: str) -> str | None:

@@ -1,18 +1,22 @@
 """Does a chapter run in Colab, as it is and alone?
 
     python -m tools.colab [CHAPTER…] [--all]
+    python -m tools.colab --renew FREEZE    take the pins from what Colab publishes of its packages
 
-Makes an environment with Colab's current packages, gives its kernel the module by which notebooks know Colab, and runs
-each chapter in an empty folder there, its install cell included. The cell fetches the book by its public address, which
-git is told to find in this checkout, at its last commit. A chapter fails when a cell fails, and when its install cell
-replaced a package that Colab had brought.
+Makes an environment with Colab's packages, as tools/colab.txt has them with their date, gives its kernel the module by
+which notebooks know Colab, and runs each chapter in an empty folder there, its install cell included. The cell fetches
+the book by its public address, which git is told to find in this checkout, at its last commit. A chapter fails when a
+cell fails, and when its install cell replaced a package that Colab had brought. Colab's Python is 3.13: where there is
+one, run the tool with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,27 +25,15 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from packaging.utils import canonicalize_name
 
 import helpers
 from tools.notebooks import BOOK, CELL_SECONDS, KERNEL_SECONDS, chapters
 
 ROOT = BOOK.parent
 FOLDER = ROOT / ".cache" / "colab"
-# What a fresh Colab runtime has, of what the book needs; PyTorch in the version that the book is tested with.
-PACKAGES = {
-    "accelerate": "1.14.0",
-    "datasets": "4.0.0",
-    "ipykernel": "6.17.1",
-    "matplotlib": "3.10.0",
-    "numpy": "2.1.3",
-    "pandas": "2.2.3",
-    "peft": "0.19.1",
-    "scikit-learn": "1.6.1",
-    "tokenizers": "0.22.2",
-    "torch": "2.13.0",
-    "tqdm": "4.67.3",
-    "transformers": "5.15.0",
-}
+SOURCE = "# Written by `make colab-pins FREEZE=…` from pip-freeze.txt of https://github.com/googlecolab/backend-info."
+PINS = Path(__file__).with_name("colab.txt")
 # CI runs these: a chapter that trains, one that only looks, one with formulas and pictures.
 DEFAULT = ("start/01_two_minutes", "heads/01_anatomy", "optimization/01_adamw")
 
@@ -50,17 +42,41 @@ class ColabFailed(Exception):  # noqa: N818  (reads as what happened)
     """A chapter did not run there, or changed what Colab had installed."""
 
 
+def packages(pins: Path = PINS) -> dict[str, str]:
+    """What a fresh Colab runtime has, of what the book needs: name to version."""
+    lines = pins.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def renew(freeze: Path, day: datetime.date, pins: Path = PINS) -> None:
+    """Write the pins anew from Colab's list of all its packages, as ``pip freeze`` prints them.
+
+    Raises ``ValueError`` that names the packages which the list lacks, and leaves the pins as they were.
+    """
+    found = {}
+    for line in freeze.read_text(encoding="utf-8").splitlines():
+        # numpy==2.1.3, torch==2.11.0+cu128, torch @ https://…/torch-2.11.0%2Bcpu-cp313-….whl
+        if match := re.match(r"([\w.-]+)(?:==| @ \S*/[\w.]+-)(\d[\w.]*)", line):
+            found[canonicalize_name(match[1])] = match[2]
+    names = packages(pins)
+    if lacking := sorted(set(names) - set(found)):
+        raise ValueError(f"{freeze} lacks {', '.join(lacking)}: is it a list by `pip freeze`?")
+    head = f"# What a fresh Colab runtime had on {day.isoformat()}, of what the book needs."
+    lines = [head, SOURCE, *(f"{name}=={found[name]}" for name in names)]
+    pins.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def environment(folder: Path = FOLDER) -> Path:
     """An environment with Colab's packages, made once for a set of pins; returns its Python."""
-    pins = [f"{name}=={version}" for name, version in PACKAGES.items()]
+    pins = PINS.read_text(encoding="utf-8")
     stamp = folder / "pins.txt"
-    python = folder / "venv" / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != "\n".join(pins):
+    python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != pins:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *pins], check=True)
-        stamp.write_text("\n".join(pins))
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", PINS], check=True)
+        stamp.write_text(pins, encoding="utf-8")
     return python
 
 
@@ -152,7 +168,12 @@ def main(arguments: list[str] | None = None) -> int:
         "chapters", nargs="*", metavar="CHAPTER", help=f"as in _toc.yml; by default {', '.join(DEFAULT)}"
     )
     parser.add_argument("--all", action="store_true", help="every chapter of the book")
+    parser.add_argument("--renew", type=Path, metavar="FREEZE", help="only write the pins, from Colab's pip-freeze.txt")
     options = parser.parse_args(arguments)
+    if options.renew:
+        renew(options.renew, datetime.datetime.now(datetime.UTC).date())
+        print(PINS.read_text(encoding="utf-8"))
+        return 0
     names = [str(path.relative_to(BOOK).with_suffix("")) for path in chapters()]
     if unknown := sorted(set(options.chapters) - set(names)):
         parser.error(f"no such chapter: {', '.join(unknown)}; there are {', '.join(names)}")

@@ -51,13 +51,13 @@ def stub(solution: str, exercise: str) -> str:
     for function in reversed(functions):
         has_docstring = ast.get_docstring(function, clean=False) is not None
         body = function.body[1:] if has_docstring else function.body
-        first = body[0].lineno if body else function.body[0].end_lineno + 1
+        first = body[0].lineno if body else _last_line(function.body[0]) + 1
         indent = " " * (function.col_offset + 4)
         lines[first - 1 : function.end_lineno] = [
             f'{indent}raise NotImplementedError("Exercise {exercise}: your code goes here.")'
         ]
         # Comments between the docstring and the first statement belong to the solution.
-        after_signature = (function.body[0].end_lineno if has_docstring else _signature_end(function)) + 1
+        after_signature = (_last_line(function.body[0]) if has_docstring else _signature_end(function)) + 1
         del lines[after_signature - 1 : first - 1]
     return "\n".join(lines)
 
@@ -137,6 +137,10 @@ def write(output: Path = OUTPUT, book: Path = BOOK) -> list[Path]:
         beside.replace(packed)
         zips.append(packed)
     return zips
+
+
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno  # every parsed statement knows where it ends
 
 
 def _signature_end(function: ast.FunctionDef) -> int:

@@ -19,6 +19,7 @@ from tools.notebooks import BOOK
 
 TICK = "✔ "
 _CLAIM = re.compile(r"\bclaim\(")
+_QUESTION = re.compile(r"^\*(.+?)\*$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{1,4}) +(.+?)\s*$", re.MULTILINE)
 
 
@@ -42,12 +43,12 @@ class Chapter:
 
     @cached_property
     def title(self) -> str:
-        return _HEADING.search(self._first)[2]
+        return _found(_HEADING, self._first)[2]
 
     @cached_property
     def question(self) -> str:
         """The question in italics under the title."""
-        return re.search(r"^\*(.+?)\*$", self._first, re.MULTILINE | re.DOTALL)[1].replace("\n", " ")
+        return _found(_QUESTION, self._first)[1].replace("\n", " ")
 
     @cached_property
     def goals(self) -> list[str]:
@@ -108,6 +109,14 @@ class Chapter:
     @property
     def _prose(self) -> str:
         return "\n\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
+
+
+def _found(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    """Where the pattern matches; ``ValueError`` that shows the text's beginning where it does not."""
+    found = pattern.search(text)
+    if found is None:
+        raise ValueError(f"{text[:60]!r}… has no {pattern.pattern!r}")
+    return found
 
 
 def read(name: str, book: Path = BOOK) -> Chapter:

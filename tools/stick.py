@@ -51,8 +51,8 @@ def collect(output: Path = OUTPUT) -> None:
     beside = output.with_name(f"{output.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "-w", beside / "wheels", "-c", ROOT / "constraints.txt"]
-    subprocess.run([*wheel, f"{ROOT}[all]"], check=True)
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "-w", str(beside / "wheels")]
+    subprocess.run([*wheel, "-c", str(ROOT / "constraints.txt"), f"{ROOT}[all]"], check=True)
     shutil.copytree(BOOK, beside / "chapters", ignore=_no_chapter)
     editions.write(beside / "workshop")
     if (site := ROOT / "_build" / "html").is_dir():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -25,9 +27,43 @@ def test_colab_has_what_the_book_requires():
     """Else the install cell would have to replace something."""
     project = tomllib.loads((colab.ROOT / "pyproject.toml").read_text())["project"]
     needed = [Requirement(line) for line in project["dependencies"]]
-    assert {requirement.name for requirement in needed} <= set(colab.PACKAGES)
+    there = colab.packages()
+    assert {requirement.name for requirement in needed} <= set(there)
     for requirement in needed:
-        assert requirement.specifier.contains(colab.PACKAGES[requirement.name]), str(requirement)
+        assert requirement.specifier.contains(there[requirement.name]), str(requirement)
+
+
+FREEZE = """\
+# generated
+google-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz
+numpy==2.1.3
+scikit_learn==1.6.1
+torch @ https://example.org/whl/cpu/torch-2.11.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl
+"""
+
+
+@pytest.mark.parametrize("torch", ["torch==2.11.0+cu128", FREEZE.splitlines()[-1]])
+def test_pins_are_renewed_from_what_colab_publishes(torch: str, tmp_path: Path):
+    pins, freeze = tmp_path / "colab.txt", tmp_path / "freeze.txt"
+    pins.write_text("# old\nnumpy==1.26.4\nscikit-learn==1.5.0\ntorch==2.6.0\n")
+    freeze.write_text("\n".join([*FREEZE.splitlines()[:-1], torch]))
+    colab.renew(freeze, datetime.date(2026, 8, 19), pins)
+    assert colab.packages(pins) == {"numpy": "2.1.3", "scikit-learn": "1.6.1", "torch": "2.11.0"}
+    assert "2026-08-19" in pins.read_text().splitlines()[0]
+
+
+def test_a_list_that_lacks_a_package_leaves_the_pins_as_they_were(tmp_path: Path):
+    pins, freeze = tmp_path / "colab.txt", tmp_path / "freeze.txt"
+    pins.write_text("numpy==1.26.4\npeft==0.17.0\n")
+    freeze.write_text(FREEZE)
+    with pytest.raises(ValueError, match="lacks peft: is it a list by `pip freeze`"):
+        colab.renew(freeze, datetime.date(2026, 8, 19), pins)
+    assert colab.packages(pins) == {"numpy": "1.26.4", "peft": "0.17.0"}
+
+
+def test_the_pins_say_of_which_day_they_are():
+    head = colab.PINS.read_text(encoding="utf-8").splitlines()[0]
+    assert re.search(r"\b20\d\d-\d\d-\d\d\b", head)
 
 
 def test_the_kernel_knows_colab_and_finds_the_book(tmp_path: Path):

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sphinx.application import Sphinx
 
 MENDED = {
@@ -16,7 +18,7 @@ MENDED = {
 }
 
 
-def mend(app: Sphinx, pagename: str, templatename: str, context: dict[str, object], doctree: object) -> None:
+def mend(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Replace them in the page's text."""
     for wrong, right in MENDED.items():
         if "body" in context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -25,7 +26,7 @@ def description(document: nodes.document | None) -> str:
 
 
 def add_preview(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, object], doctree: nodes.document | None
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Add title, description and picture to the page's head. https://ogp.me"""
     base = app.config.html_baseurl
