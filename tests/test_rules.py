@@ -44,8 +44,7 @@ RUN = {"jupyter-book", "jupyterlab", "mypy", "onnx", "onnxscript", "pytest-xdist
 
 
 def imported(path: Path) -> Iterator[tuple[str, int]]:
-    """The dotted name of everything that a file of Python or a notebook imports, and the line; ``from a import b``
-    is ``a.b``."""
+    """What a file of Python or a notebook imports, by dotted name (``from a import b`` is ``a.b``), and the line."""
     if path.suffix == ".ipynb":
         cells = nbformat.read(path, as_version=4).cells
         lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
@@ -81,10 +80,10 @@ def test_every_room_is_listed_once_and_every_listed_room_is_there():
 def test_a_room_imports_only_from_rooms_above_it(room: str):
     above = set(listed()[: listed().index(room)])
     module = HELPERS / f"{room}.py"
-    files = [module] if module.exists() else sorted((HELPERS / room).rglob("*.py"))
+    paths = [module] if module.exists() else sorted((HELPERS / room).rglob("*.py"))
     below = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in files
+        for path in paths
         for name, line in imported(path)
         if name.startswith("helpers.") and name.split(".")[1] in rooms() - above - {room}
     ]
