@@ -5,6 +5,7 @@ Each module answers one question, and data flows one way, from the first to the 
 - ``errors``: which of the known names was meant?
 - ``runtime``: where does the code run?
 - ``data``: which examples?
+- ``architecture``: where is what inside a model?
 - ``mpnet``: where is a model of base size?
 - ``models``: which pretrained encoder?
 - ``batching``: how do examples become tensors?

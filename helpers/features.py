@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from helpers import batching, evaluation, heads, models
+from helpers import architecture, batching, evaluation, heads
 
 
 class Features(Dataset):
@@ -52,7 +52,7 @@ class HeadOnly(nn.Module):
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
-        above = {name for name, child in model.named_children() if child is not models.body(model)}
+        above = {name for name, child in model.named_children() if child is not architecture.body(model)}
         if "classifier" not in above or not above <= {"dropout", "classifier"}:
             raise ValueError(
                 f"{type(model).__name__} has {', '.join(sorted(above)) or 'nothing'} over its body; vectors can be "
@@ -82,7 +82,7 @@ def cache_features(model: PreTrainedModel, loader: DataLoader) -> Features:
     head reads a vector a token.
     """
     HeadOnly(model)
-    learning = [name for name, parameter in models.body(model).named_parameters() if parameter.requires_grad]
+    learning = [name for name, parameter in architecture.body(model).named_parameters() if parameter.requires_grad]
     if learning:
         raise ValueError(
             f"The encoder still learns ({learning[0]} and {len(learning) - 1} more parameters), so its vectors would "

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from helpers import models
+from helpers import architecture
+from helpers.errors import listed, number
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -93,30 +94,36 @@ def eval_frozen(model: nn.Module) -> list[str]:
     return found
 
 
-def freeze_body(model: PreTrainedModel) -> list[str]:
-    """Freeze the pretrained encoder and leave the head: "feature extraction". Returns the frozen names."""
+def freeze_body(model: nn.Module) -> list[str]:
+    """Freeze the pretrained encoder and leave the head: "feature extraction". Returns the frozen names.
+
+    Raises ``ValueError`` where nothing would be left to learn, and for a model that ``peft`` has adapted.
+    """
+    model = _plain(model)
     _require_head(model)
-    return freeze(model, model.base_model_prefix)
+    return freeze(model, *architecture.body_parts(model))
 
 
-def unfreeze_top(model: PreTrainedModel, layers: int) -> list[str]:
+def unfreeze_top(model: nn.Module, layers: int) -> list[str]:
     """Let the head and the top ``layers`` layers of the encoder learn; freeze the layers below and the embeddings.
 
-    The pooler, where there is one, stands above the top layer and learns as soon as a layer does; with ``layers=0``
-    the head learns alone, as after :func:`freeze_body`. Returns the names of the parameters that learn. Raises
-    ``ValueError`` where the encoder has fewer layers.
+    The pooler and a final norm, where there is one, stand above the top layer and learn as soon as a layer does; with
+    ``layers=0`` the head learns alone, as after :func:`freeze_body`. Returns the names of the parameters that learn.
+    Raises ``ValueError`` where the encoder has fewer layers, or one layer for all as ALBERT has.
     """
+    model = _plain(model)
     _require_head(model)
-    top, prefix = _top(model, layers), f"{model.base_model_prefix}."
+    top, parts = _top(model, layers), architecture.body_parts(model)
     names = [name for name, _ in model.named_parameters()]
-    return train_only(model, *(n for n in names if not n.startswith(prefix) or models.part_of(n) in top))
+    return train_only(model, *(name for name in names if parts.get(name, None) in top or name not in parts))
 
 
-def gradual(model: PreTrainedModel, step: int = 1) -> Iterator[int]:
+def gradual(model: nn.Module, step: int = 1) -> Iterator[int]:
     """Unfreeze from the top in stages: the head alone, then ``step`` layers more at every stage, at last everything.
 
     Gives the number of learning layers of each stage, and waits while you train it:
 
+    >>> from helpers import models
     >>> for layers in gradual(models.load("minilm", head="classification", labels=["a", "b"]), step=3):
     ...     print(layers)  # here: training.fit(model, train, epochs=1)
     0
@@ -124,47 +131,50 @@ def gradual(model: PreTrainedModel, step: int = 1) -> Iterator[int]:
     6
 
     Every ``fit`` builds its optimizer anew, so the layers that have just joined are in it. "Gradual unfreezing" of
-    Howard & Ruder 2018, section 3.3, with ``step=1`` and an epoch a stage. Raises ``ValueError`` for a step below 1.
+    Howard & Ruder 2018, section 3.3, with ``step=1`` and an epoch a stage. Raises ``ValueError`` for a step below 1,
+    and for ALBERT, whose layers are one.
     """
-    if step < 1:
-        raise ValueError(f"step is a number of layers, at least 1; got {step}.")
-    depth = models.body(model).config.num_hidden_layers
+    number("step, a number of layers,", step, low=1, whole=True)
+    architecture.require_own_layers(model)
+    depth = architecture.depth(model)
     for layers in range(0, depth, step):
         unfreeze_top(model, layers)
         yield layers
-    unfreeze(model, "*")
+    unfreeze(_plain(model), "*")
     yield depth
 
 
 @torch.no_grad()
-def reinit_top(model: PreTrainedModel, layers: int) -> list[str]:
-    """Forget what the top ``layers`` layers and the pooler were pretrained to, before you fine-tune.
+def reinit_top(model: nn.Module, layers: int) -> list[str]:
+    """Forget what the top ``layers`` layers, the pooler and a final norm were pretrained to, before you fine-tune.
 
     Weights are drawn anew as BERT's were: normal with the configuration's ``initializer_range`` as its standard
-    deviation; biases 0, LayerNorm 1 and 0. Returns the names of these parameters. Source: Zhang et al. 2021,
+    deviation; biases 0, norms 1 and 0. Returns the names of these parameters. Source: Zhang et al. 2021,
     section 4. Raises ``ValueError`` where the encoder has fewer layers.
     """
-    top, body = _top(model, layers), models.body(model)
+    model = _plain(model)
+    top, body = _top(model, layers), architecture.body(model)
     for name, module in body.named_modules():
-        if models.part_of(name) not in top:
+        if architecture.part_of(f"body.{name}") not in top:
             continue
         if isinstance(module, nn.Linear):
             module.weight.normal_(0.0, body.config.initializer_range)
-            module.bias.zero_()
-        elif isinstance(module, nn.LayerNorm):
+            if module.bias is not None:
+                module.bias.zero_()
+        elif isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
             module.reset_parameters()
-    return [name for name, _ in model.named_parameters() if models.part_of(name) in top]
+    return [name for name, part in architecture.body_parts(model).items() if part in top]
 
 
-def lora(
-    model: PreTrainedModel, rank: int = 8, targets: Sequence[str] = ("query", "value"), alpha: float = 16
-) -> PeftModel:
+def lora(model: PreTrainedModel, rank: int = 8, targets: Sequence[str] = (), alpha: float = 16) -> PeftModel:
     """Freeze the encoder and give its ``targets`` low-rank updates that learn instead: W + (alpha / rank) · B A.
 
     Args:
         model: changed in place; its head goes on learning and is saved with the adapter.
         rank: inner width of the product B A; A starts random, B at 0, so that nothing changes at first.
-        targets: names of linear layers, or ends of names; ``("query", "value")`` is the choice of the paper.
+        targets: names of linear layers, or ends of names; by default those of queries and values, as in the paper.
+
+    A pooler that the checkpoint did not have, and that was drawn with the head, learns and is saved with it.
 
     Returns the model of ``peft``: ``save_pretrained`` writes the adapter and the head alone, ``merge_and_unload``
     gives an ordinary model back. Raises ``ValueError`` for a target that is not there, where ``peft`` keeps silent as
@@ -172,33 +182,53 @@ def lora(
     """
     from peft import LoraConfig, get_peft_model
 
-    linear = [name for name, module in models.body(model).named_modules() if isinstance(module, nn.Linear)]
+    model = _plain(model)
+    number("rank", rank, low=1, whole=True)
+    number("alpha", alpha, above=0)
+    body, linear = architecture.body(model), architecture.linear_layers(model)
+    targets = list(listed("targets", targets)) or list(architecture.attention_names(model))
     for target in targets:
         if not any(name == target or name.endswith(f".{target}") for name in linear):
             known = ", ".join(sorted({name.rpartition(".")[2] for name in linear}))
             raise ValueError(f"No linear layer is called {target!r}. The encoder's are called: {known}.")
     heads = [
-        name
-        for name, child in model.named_children()
-        if child is not models.body(model) and any(True for _ in child.parameters())
+        name for name, child in model.named_children() if child is not body and any(True for _ in child.parameters())
     ]
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), modules_to_save=heads or None)
+    drawn = getattr(model, "drawn_anew", ())  # models.load leaves the names there
+    if any(architecture.part_of(name) == "pooler" for name in drawn) and "pooler" not in heads:
+        heads.append("pooler")
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, modules_to_save=heads or None)
     adapted = get_peft_model(model, config)
     eval_frozen(adapted)
     return adapted
 
 
-def _require_head(model: PreTrainedModel) -> None:
-    if models.body(model) is model:
+def _plain(model: nn.Module) -> nn.Module:
+    """The model whose parameters can be frozen and drawn anew; ``ValueError`` for one that must be changed before."""
+    if isinstance(model, nn.parallel.DistributedDataParallel):
+        raise ValueError("DistributedDataParallel counts on the gradients it was built for. Freeze first, then wrap.")
+    if architecture.is_adapted(model):
+        raise ValueError(
+            "This is a model of peft: its encoder is frozen already, and its adapters learn. Choose the layers before "
+            "freezing.lora(model), or merge the adapters first: model = model.merge_and_unload()."
+        )
+    return architecture.unwrapped(model)
+
+
+def _require_head(model: nn.Module) -> None:
+    if architecture.body(model) is model:
         raise ValueError(f"{type(model).__name__} has no head over its body, so freezing the body leaves nothing.")
 
 
-def _top(model: PreTrainedModel, layers: int) -> set[str]:
-    """The parts, as ``models.part_of`` calls them, from the top ``layers`` layers up to the pooler."""
-    depth = models.body(model).config.num_hidden_layers
-    if not 0 <= layers <= depth:
+def _top(model: nn.Module, layers: int) -> set[str]:
+    """The parts, as ``architecture.part_of`` calls them, from the top ``layers`` layers up to the pooler."""
+    depth = architecture.depth(model)
+    if isinstance(layers, bool) or not isinstance(layers, int) or not 0 <= layers <= depth:
         raise ValueError(f"layers is a number from 0 to {depth}, the encoder's depth; got {layers}.")
-    return {f"layer {depth - 1 - i}" for i in range(layers)} | ({"pooler"} if layers else set())
+    if layers:
+        architecture.require_own_layers(model)
+    above = {"pooler", "final norm"} if layers else set()
+    return {f"layer {depth - 1 - i}" for i in range(layers)} | above
 
 
 def _match(model: nn.Module, patterns: tuple[str, ...]) -> list[str]:

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers import mpnet
+from helpers.architecture import body as body
+from helpers.architecture import max_positions
+from helpers.architecture import part_of as part_of
 from helpers.errors import choose
 
 if TYPE_CHECKING:
@@ -125,13 +128,8 @@ def tokenizer(name: str = "minilm") -> PreTrainedTokenizerBase:
         raise OSError(_unreachable(name)) from error
     # MiniLM's file says 128 and others say 1e30, with which truncation=True would do nothing. The positions decide.
     config = transformers.AutoConfig.from_pretrained(_source(name))
-    tokenizer.model_max_length = config.max_position_embeddings
+    tokenizer.model_max_length = max_positions(config) or tokenizer.model_max_length
     return tokenizer
-
-
-def body(model: PreTrainedModel) -> PreTrainedModel:
-    """The encoder inside a model with a head (``model.bert`` for BERT); the model itself where there is no head."""
-    return getattr(model, model.base_model_prefix, model)
 
 
 def parameters(model: nn.Module) -> pd.DataFrame:
@@ -153,21 +151,6 @@ def parameters(model: nn.Module) -> pd.DataFrame:
     table.loc["total"] = table.sum()
     table.index.name = "part"
     return table
-
-
-def part_of(parameter_name: str) -> str:
-    """The part of the model a parameter belongs to.
-
-    >>> part_of("bert.encoder.layer.3.attention.self.query.weight")
-    'layer 3'
-    >>> part_of("bert.embeddings.LayerNorm.bias"), part_of("bert.pooler.dense.weight"), part_of("classifier.bias")
-    ('embeddings', 'pooler', 'classifier')
-    """
-    pieces = parameter_name.split(".")
-    for marker in ("layer", "layers"):
-        if marker in pieces[:-1] and pieces[pieces.index(marker) + 1].isdigit():
-            return f"layer {pieces[pieces.index(marker) + 1]}"
-    return next((part for part in ("embeddings", "pooler") if part in pieces), pieces[0])
 
 
 def _source(name: str) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from helpers import models
-from helpers.errors import choose
+from helpers import architecture
+from helpers.errors import choose, number
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,6 +35,7 @@ def parameter_groups(model: nn.Module, weight_decay: float = 0.01) -> list[dict]
 
     Returns two groups for ``torch.optim.AdamW``. Raises ``ValueError`` when nothing is trainable.
     """
+    number("weight_decay", weight_decay, low=0)
     normed = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters()}
     decayed, kept = [], []
     for name, parameter in model.named_parameters():
@@ -49,6 +50,7 @@ def parameter_groups(model: nn.Module, weight_decay: float = 0.01) -> list[dict]
 
 def adamw(groups: Iterable[dict] | Iterable[nn.Parameter], learning_rate: float) -> torch.optim.AdamW:
     """``torch.optim.AdamW`` in its fused form: one pass over memory instead of one a formula."""
+    number("learning_rate", learning_rate, low=0)
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
@@ -199,11 +201,15 @@ def layerwise(
 
     The head and the pooler get ``learning_rate``, the top layer too, the embeddings the smallest rate: "discriminative
     fine-tuning" of Howard & Ruder 2018, section 3.2 (who use ``factor=1/2.6``). Decay as in :func:`parameter_groups`.
+    Raises ``ValueError`` for a rate or factor out of range, and for ALBERT, whose layers are one.
     """
-    depth = model.config.num_hidden_layers
+    number("learning_rate", learning_rate, above=0)
+    number("factor", factor, above=0, high=1)
+    architecture.require_own_layers(model)
+    depth, parts = architecture.depth(model), architecture.body_parts(model)
     rates = {f"layer {i}": learning_rate * factor ** (depth - 1 - i) for i in range(depth)}
-    rates["embeddings"] = learning_rate * factor**depth
-    part_of = {id(p): models.part_of(name) for name, p in model.named_parameters()}
+    rates["embeddings"] = rates["relative positions"] = learning_rate * factor**depth
+    part_of = {id(p): parts.get(name, "head") for name, p in model.named_parameters()}
     groups: dict[tuple[float, float], dict] = {}
     for group in parameter_groups(model, weight_decay):
         for parameter in group["params"]:

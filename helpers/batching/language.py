@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
+from helpers import architecture
 from helpers.batching import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import BertForMaskedLM, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 NEXT_SENTENCE_LABELS = ("next", "random")
 
@@ -95,7 +96,7 @@ class PretrainingBatches(MaskedLanguageModeling):
         return super().__call__(rows) | {"next_sentence_label": torch.tensor([row["labels"] for row in rows])}
 
 
-def masked_loss(model: BertForMaskedLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def masked_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Mean cross entropy at the hidden places: ``training.fit(model, batches, loss=masked_loss)``.
 
     The same number as ``model(**batch).loss``, for less work. The model's own loss scores the whole vocabulary at every
@@ -104,14 +105,16 @@ def masked_loss(model: BertForMaskedLM, batch: dict[str, torch.Tensor]) -> torch
     Args:
         batch: from :class:`MaskedLanguageModeling`, tensors of shape (batch, length).
 
-    Raises ``ValueError`` for a batch without a hidden piece, where the model's own loss is NaN.
+    Raises ``ValueError`` for a model without such a head, and for a batch without a hidden piece, where the model's own
+    loss is NaN.
     """
     labels, hidden = batch["labels"], batch["labels"] != IGNORED
     if not hidden.any():
         raise ValueError("No piece of this batch is hidden. Were the texts empty, or not masked?")
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    states = model.bert(**inputs).last_hidden_state[hidden]
-    return F.cross_entropy(model.cls(states).float(), labels[hidden])
+    head = architecture.masked_lm_head(model)
+    states = architecture.body(model)(**inputs).last_hidden_state[hidden]
+    return F.cross_entropy(head(states).float(), labels[hidden])
 
 
 def sentence_pairs(split: Dataset, seed: int = 0, sentences: int = 1) -> Dataset:
