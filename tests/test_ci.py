@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = ("lint", "test", "book", "test-site", "test-colab", "test-stick")
+STEPS = ("lint", "workflows", "test", "book", "test-site", "test-colab", "test-stick")
 PACKAGES = {"chromium": "chromium", "chromedriver": "chromium-driver", "npm": "npm"}
 
 pytestmark = pytest.mark.skipif(

@@ -1,7 +1,8 @@
 """A test suite is worth what it notices: break ``helpers`` in a way that goes wrong in practice, and it must turn red.
 
 Each mutation is applied to a copy of the project in which the tests, or the notebook, that must notice it then run. To
-add one: name what is broken, quote the code that is right and the code that is wrong, and say who must notice.
+add one: name what is broken, the function, its piece of code that is right and the one that is wrong, and say who must
+notice. How a piece is found: tests/mutants.py.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.mutants import Mutation, mutate
 from tests.samples import code, notebook, stdout, write
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
@@ -24,72 +25,69 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("helpers", "tests", "tools", "book", "conftest.py", "pyproject.toml")
 
 
-@dataclass(frozen=True)
-class Mutation:
-    """Code of ``helpers``, a way to break it, and the test or notebook that must notice."""
-
-    file: str
-    right: str
-    wrong: str
-    noticed_by: str
-
-
-FORGETS_BATCHNORM = (
-    "            for part in module.modules():\n                part.training = isinstance(part, nn.BatchNorm1d)\n"
-)
+FORGETS_BATCHNORM = "for part in module.modules():\n    part.training = isinstance(part, nn.BatchNorm1d)"
+WITHOUT_CORRECTION = """
+optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+for p in (p for group in optimizer.param_groups for p in group["params"]):
+    moments = {name: torch.zeros_like(p) for name in ("exp_avg", "exp_avg_sq")}
+    optimizer.state[p] = moments | {"step": torch.tensor(1e6)}  # the correction has faded out
+return optimizer
+"""
 MUTATIONS = {
     "labels shifted by one": Mutation(
         "helpers/batching/__init__.py",
+        "encode",
         right='encoded["labels"] = split["label"][:]',
         wrong='encoded["labels"] = [split["label"][-1], *split["label"][:-1]]',
         noticed_by="tests/helpers/test_batching.py::test_encode_keeps_text_and_label",
     ),
     "mask ignored in training": Mutation(
         "helpers/training.py",
-        right="output = model(**batch)\n",
-        wrong='output = model(**batch | {"attention_mask": None})\n',
+        "forward",
+        right="model(**batch)",
+        wrong='model(**batch | {"attention_mask": None})',
         noticed_by="tests/helpers/test_padding.py::test_the_loss_in_training_does_not_depend_on_the_padding",
     ),
     "mask ignored in prediction": Mutation(
         "helpers/evaluation.py",
-        right="output = model(**batch)\n",
-        wrong='output = model(**batch | {"attention_mask": None})\n',
+        "predict",
+        right="model(**batch)",
+        wrong='model(**batch | {"attention_mask": None})',
         noticed_by="tests/helpers/test_padding.py::test_predictions_do_not_depend_on_the_padding",
     ),
     "bias correction off": Mutation(
         "helpers/optimizers.py",
+        "adamw",
         right="return torch.optim.AdamW(groups, lr=learning_rate, fused=True)",
-        wrong=(
-            "optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)\n"
-            "    for p in (p for group in optimizer.param_groups for p in group['params']):\n"
-            "        moments = {name: torch.zeros_like(p) for name in ('exp_avg', 'exp_avg_sq')}\n"
-            "        optimizer.state[p] = moments | {'step': torch.tensor(1e6)}  # the correction has faded out\n"
-            "    return optimizer"
-        ),
+        wrong=WITHOUT_CORRECTION,
         noticed_by="tests/helpers/test_training.py::test_fit_equals_a_bare_loop",
     ),
     "bias correction off in the optimizer to read": Mutation(
         "helpers/optimizers.py",
-        right='if group["corrected"]:',
-        wrong="if False:",
+        "Adam._move",
+        right='group["corrected"]',
+        wrong="False",
         noticed_by="tests/helpers/test_optimizers.py::test_own_adam_takes_the_steps_of_the_library",
     ),
     "freeze forgets BatchNorm": Mutation(
         "helpers/freezing.py",
-        right="            module.eval()\n",
+        "eval_frozen",
+        right="module.eval()",
         wrong=FORGETS_BATCHNORM,
         noticed_by="tests/helpers/test_freezing.py::test_batchnorm_statistics_of_a_frozen_part_hold_still",
     ),
     "freeze forgets BatchNorm, as a notebook sees it": Mutation(
         "helpers/freezing.py",
-        right="            module.eval()\n",
+        "eval_frozen",
+        right="module.eval()",
         wrong=FORGETS_BATCHNORM,
         noticed_by="sample.ipynb",
     ),
     "freeze forgets dropout": Mutation(
         "helpers/freezing.py",
-        right="            module.eval()\n",
-        wrong="            pass\n",
+        "eval_frozen",
+        right="module.eval()",
+        wrong="pass",
         noticed_by="tests/helpers/test_freezing.py::test_frozen_modules_are_in_eval_mode_and_the_rest_in_train_mode",
     ),
 }
@@ -163,8 +161,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
     for name, mutation in MUTATIONS.items():
         path = folders[name] / mutation.file
         source = path.read_text(encoding="utf-8")
-        assert source.count(mutation.right) == 1, f"{name}: {mutation.file} has changed; quote the right code again"
-        path.write_text(source.replace(mutation.right, mutation.wrong), encoding="utf-8")
+        path.write_text(mutate(source, mutation.function, mutation.right, mutation.wrong), encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     run = subprocess.run(
         [sys.executable, "-c", RUN_ALL],
@@ -190,3 +187,37 @@ def test_broken_helpers_turn_the_suite_red(name: str, outcomes: dict[str, tuple[
     code, report = outcomes[name]
     assert code == pytest.ExitCode.TESTS_FAILED, report
     assert "1 failed" in report, report
+
+
+SOURCE = """
+def f(x):  # a comment
+    return (x
+            / 2)
+
+class A:
+    def f(self, x):
+        self.g()
+        if x / 2: return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "right", "wrong", "becomes"),
+    [
+        ("f", "x/2", "x / 3", "return x / 3"),
+        ("f", "return x / 2", "y = x\nreturn y", "    y = x\n    return y"),
+        ("A.f", "self.g()", "pass", "        pass\n        if x / 2"),
+        ("A.f", "self.g()", "self.h()", "        self.h()\n"),
+    ],
+)
+def test_a_piece_is_found_by_what_it_means(function: str, right: str, wrong: str, becomes: str):
+    assert becomes in mutate(SOURCE, function, right, wrong)
+
+
+@pytest.mark.parametrize(
+    ("function", "right", "says"),
+    [("f", "x / 4", "0 times"), ("A.f", "x", "times instead of once"), ("A.h", "x", "There is no A.h: h is not there")],
+)
+def test_a_piece_that_is_not_there_once_is_refused(function: str, right: str, says: str):
+    with pytest.raises(ValueError, match=says):
+        mutate(SOURCE, function, right, "0")
