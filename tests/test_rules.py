@@ -107,7 +107,7 @@ def test_reading_order_is_the_order_of_the_table_of_contents():
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     named = [name for name in files if (BOOK / f"{name}.ipynb").exists()]
-    there = {str(path.relative_to(BOOK).with_suffix("").as_posix()) for path in chapters()}
+    there = {path.relative_to(BOOK).with_suffix("").as_posix() for path in chapters()}
     assert set(named) == there
     assert len(named) == len(there) >= 20
     for part in {name.split("/")[0] for name in named}:

@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         renew(options.renew, datetime.datetime.now(datetime.UTC).date())
         print(PINS.read_text(encoding="utf-8"))
         return 0
-    names = [str(path.relative_to(BOOK).with_suffix("")) for path in chapters()]
+    names = [path.relative_to(BOOK).with_suffix("").as_posix() for path in chapters()]
     if unknown := sorted(set(options.chapters) - set(names)):
         parser.error(f"no such chapter: {', '.join(unknown)}; there are {', '.join(names)}")
     wanted = names if options.all else options.chapters or DEFAULT

@@ -15,12 +15,12 @@ def test_the_book_has_chapters():
     assert chapters()
 
 
-@pytest.mark.parametrize("path", chapters(), ids=lambda path: str(path.relative_to(BOOK)))
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.relative_to(BOOK).as_posix())
 def test_chapter_is_clean(path: Path):
     assert problems(path) == []
 
 
-@pytest.mark.parametrize("path", chapters(), ids=lambda path: str(path.relative_to(BOOK)))
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.relative_to(BOOK).as_posix())
 def test_chapter_installs_its_own_version(path: Path):
     cells = nbformat.read(path, as_version=4).cells
     assert next(cell.source for cell in cells if cell.cell_type == "code") == install_cell()

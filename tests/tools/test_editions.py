@@ -99,7 +99,7 @@ def _with_ids_of(wanted: nbformat.NotebookNode, source: nbformat.NotebookNode) -
     return wanted
 
 
-@pytest.mark.parametrize("path", chapters(), ids=lambda path: str(path.relative_to(BOOK)))
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.relative_to(BOOK).as_posix())
 def test_student_edition(path: Path):
     source = nbformat.read(path, as_version=4)
     made = editions.student(source)

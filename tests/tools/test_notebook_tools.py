@@ -156,7 +156,7 @@ def test_chapters_are_listed_in_reading_order_without_copies(tmp_path: Path):
     for name in ("b/01_x.ipynb", "a/02_y.ipynb", "a/01_z.ipynb", "_build/c.ipynb", "a/.ipynb_checkpoints/d.ipynb"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    names = [str(path.relative_to(tmp_path)) for path in notebooks.chapters(tmp_path)]
+    names = [path.relative_to(tmp_path).as_posix() for path in notebooks.chapters(tmp_path)]
     assert names == ["a/01_z.ipynb", "a/02_y.ipynb", "b/01_x.ipynb"]
 
 

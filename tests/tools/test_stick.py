@@ -26,8 +26,10 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_chapters_and_both_editions_are_on_it(collected: Path):
-    names = {str(path.relative_to(BOOK)) for path in chapters()}
-    assert {str(path.relative_to(collected / "chapters")) for path in (collected / "chapters").rglob("*.*")} == names
+    names = {path.relative_to(BOOK).as_posix() for path in chapters()}
+    assert {
+        path.relative_to(collected / "chapters").as_posix() for path in (collected / "chapters").rglob("*.*")
+    } == names
     assert (collected / "workshop" / "student.zip").is_file()
     assert (collected / "workshop" / "instructor.zip").is_file()
 

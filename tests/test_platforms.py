@@ -1,0 +1,93 @@
+"""What Windows and macOS have otherwise, simulated here: no Unix, backslashes, code pages."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("helpers", "tools", "book/_ext")
+
+# Hides from the book's own modules what only Unix has, then imports every one that is named.
+WITHOUT_UNIX = """
+import builtins, importlib, sys
+sys.path.append("book/_ext")
+theirs = builtins.__import__
+
+def without_unix(name, globals=None, *rest, **options):
+    importing = (globals or {}).get("__name__", "").partition(".")[0]
+    if importing in ("helpers", "tools", "experiments", "book_site"):
+        if name in ("fcntl", "grp", "pwd", "resource", "termios"):
+            raise ModuleNotFoundError(f"{importing} imports {name}, which Windows does not have")
+    return theirs(name, globals, *rest, **options)
+
+builtins.__import__ = without_unix
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(len(sys.argv) - 1, "modules")
+"""
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    yield from (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call))
+
+
+def name_of(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def module(path: Path) -> str:
+    """The name by which a file of the repository is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[2:] if parts[:2] == ("book", "_ext") else parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def test_everything_is_imported_where_there_is_no_unix():
+    """Windows has no ``resource``, for example: a module that imports it keeps the site and all tests from it."""
+    names = [module(path) for path in sources(*FOLDERS) if path.stem != "__main__"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WITHOUT_UNIX, *names]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split()[-2:] == [str(len(names)), "modules"]
+    assert len(names) > 40
+
+
+@pytest.mark.parametrize("path", sources(*FOLDERS, "experiments"), ids=module)
+def test_text_is_read_and_written_as_utf8(path: Path):
+    """Without ``encoding=``, Windows takes its code page, and the book's marks and accents are lost."""
+    silent = [
+        f"line {call.lineno}: {name_of(call)}"
+        for call in calls(path)
+        if name_of(call) in ("read_text", "write_text")
+        or (isinstance(call.func, ast.Name) and call.func.id == "open" and "b" not in ast.unparse(call.args[-1]))
+        if not any(keyword.arg == "encoding" for keyword in call.keywords)
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("path", sources(*FOLDERS, "experiments", "tests"), ids=module)
+def test_a_part_of_a_path_becomes_a_name_with_slashes(path: Path):
+    """``str(path.relative_to(…))`` has backslashes on Windows and is then no name of a chapter: ``as_posix()``."""
+    backslashes = [
+        f"line {call.lineno}: {ast.unparse(call)}"
+        for call in calls(path)
+        if name_of(call) == "str" and any(name_of(inner) == "relative_to" for inner in calls_in(call))
+        if not any(name_of(inner) == "as_posix" for inner in calls_in(call))
+    ]
+    assert not backslashes
+
+
+def calls_in(node: ast.AST) -> list[ast.Call]:
+    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
