@@ -129,7 +129,7 @@ def main(checks: tuple[Callable[[], str], ...] = CHECKS) -> int:
         except Exception as error:
             failed += 1
             # Whatever is wrong, the line must say so and the other checks must still run.
-            print(f"PROBLEM  {check.__doc__.splitlines()[0]} No: {error}", flush=True)
+            print(f"PROBLEM  {(check.__doc__ or check.__name__).splitlines()[0]} No: {error}", flush=True)
     print("All is well." if not failed else f"{failed} of {len(checks)} need mending.")
     return 1 if failed else 0
 

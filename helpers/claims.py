@@ -7,7 +7,6 @@ CPU, a GPU and another seed, so they are written with a margin.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -45,11 +44,11 @@ def check_exercise(name: str, answer: object, expected: object, *, tolerance: fl
 
     Raises ``AssertionError`` with the hint when the answer is not right, ``NotImplementedError`` when there is none.
     """
-    if isinstance(answer, Callable):
+    if callable(answer):
         answer = answer()
     if answer is None or answer is Ellipsis:
         raise NotImplementedError(f"Exercise {name}: no answer yet. Replace the stub, then run this cell again.")
-    right = bool(expected(answer)) if isinstance(expected, Callable) else _equal(answer, expected, tolerance)
+    right = bool(expected(answer)) if callable(expected) else _equal(answer, expected, tolerance)
     if not right:
         # The expected value is in the text above the exercise; what the reader needs here is their own.
         raise AssertionError(f"Exercise {name}: not yet. Your answer is {_show(answer)}." + (f" {hint}" * bool(hint)))
@@ -84,4 +83,4 @@ def _show(value: Any) -> str:
         return str(value)
     if float(value).is_integer():
         return f"{int(value)}" if isinstance(value, (int, np.integer)) else f"{float(value):.1f}"
-    return f"{float(value):#.3g}" if abs(value) < 1000 else f"{float(value):.1f}"
+    return f"{float(value):#.3g}" if abs(float(value)) < 1000 else f"{float(value):.1f}"

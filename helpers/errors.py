@@ -79,8 +79,9 @@ def listed(name: str, value: Any) -> Any:
     ValueError: texts must be a list, got one string 'hello'. Give a list: ['hello'].
     """
     if isinstance(value, (str, bytes)):
-        shown = value if len(value) <= 40 else value[:37] + (b"..." if isinstance(value, bytes) else "...")
-        raise ValueError(f"{name} must be a list, got one string {shown!r}. Give a list: [{shown!r}].")
+        shown = repr(value if len(value) <= 40 else value[:37])
+        shown = shown if len(value) <= 40 else f"{shown[:-1]}...{shown[-1]}"
+        raise ValueError(f"{name} must be a list, got one string {shown}. Give a list: [{shown}].")
     if isinstance(value, (Mapping, set, frozenset)) or not (isinstance(value, Sequence) or hasattr(value, "__len__")):
         raise ValueError(f"{name} must be a list, got {type(value).__name__}.")
     return value

@@ -8,7 +8,7 @@ score is worth.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -152,7 +152,7 @@ def difference(
     second: np.ndarray,
     *,
     score: Callable[[np.ndarray], np.ndarray] | None = None,
-    **options: float,
+    **options: Any,
 ) -> Interval:
     """Interval of ``second - first`` where both were measured on the same examples, in the same order.
 

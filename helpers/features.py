@@ -6,7 +6,7 @@ The same in every epoch. So it needs to say it once: ``cache_features`` keeps th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -36,6 +36,7 @@ class Features(Dataset):
 
     def loader(self, batch_size: int = 16, *, shuffle: bool = False, seed: int = 0) -> DataLoader:
         """Batches for ``training.fit`` and ``evaluation.predict``; see ``batching.loader`` for the arguments."""
+        batches: Iterable[Sequence[int]]
         if shuffle:
             batches = batching.BucketBatches([1] * len(self), batch_size, seed)
         else:

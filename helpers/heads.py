@@ -219,6 +219,7 @@ def _new_row(
         return torch.zeros_like(weight[0]), bias
     if init == "random":
         return torch.empty_like(weight[0]).normal_(std=spread), bias
+    assert features is not None  # with init="imprint", as was checked above
     if features.ndim != 2 or features.shape[1] != layer.in_features or len(features) == 0:
         raise ValueError(f"features must have shape (examples, {layer.in_features}), got {tuple(features.shape)}.")
     direction = F.normalize(F.normalize(features.to(weight)).mean(dim=0), dim=0)

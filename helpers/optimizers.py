@@ -37,7 +37,8 @@ def parameter_groups(model: nn.Module, weight_decay: float = 0.01) -> list[dict]
     """
     number("weight_decay", weight_decay, low=0)
     normed = {id(p) for module in model.modules() if isinstance(module, NORMS) for p in module.parameters()}
-    decayed, kept = [], []
+    decayed: list[nn.Parameter] = []
+    kept: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             alone = id(parameter) in normed or name.split(".")[-1] == "bias"

@@ -183,7 +183,7 @@ def _attached(call: ast.Call, name: str) -> Iterator[tuple[str, str]]:
         last = last.func.value
     if isinstance(last, ast.Constant) and isinstance(last.value, str):
         of = target[-1]
-        yield f"{name}.{of.value if isinstance(of, ast.Constant) else ast.unparse(of)}", last.value
+        yield f"{name}.{str(of.value) if isinstance(of, ast.Constant) else ast.unparse(of)}", last.value
 
 
 def _paragraphs(docstring: str) -> Iterator[str]:

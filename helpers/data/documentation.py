@@ -139,7 +139,11 @@ def _harvest() -> Documents:
     documents: Documents = []
     for library in libraries:
         for name, sentences in found[library]:
-            fresh = [s for s in sentences if (key := docstrings.key(s)) not in seen and not seen.add(key)]
+            fresh = []
+            for sentence in sentences:
+                if (key := docstrings.key(sentence)) not in seen:
+                    seen.add(key)
+                    fresh.append(sentence)
             if fresh:
                 documents.append((library, name, fresh))
     return documents
