@@ -120,6 +120,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	{ echo "Python 3.11, 3.12 or 3.13 is needed; $$python is `$$python -V 2>&1`. Choose another one: make PYTHON=python3.12" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	$(BIN)/python -m pip install -q -U 'pip>=23.1'  # Debian's own does not build seqeval
 	$(BIN)/python -m pip install -q -e '.[all]' $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 	$(BIN)/python -m tools.kernels install
 	@touch $@

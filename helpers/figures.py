@@ -63,7 +63,8 @@ def show(drawn: Figure, alt: str) -> None:
     """Display a figure as a PNG that carries its alt text, and close it."""
     from IPython.display import Image, display
 
-    display(Image(png(drawn), alt=alt))
+    # Not as Image(alt=…), which Colab's IPython 7 does not know.
+    display(Image(png(drawn), metadata={"alt": alt}))
 
 
 @contextmanager

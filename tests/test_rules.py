@@ -151,3 +151,15 @@ def foreign(name: str) -> str | None:
     if not package or package in OURS | sys.stdlib_module_names:
         return None
     return canonicalize_name(DISTRIBUTIONS.get(package, package))
+
+
+def test_nbval_is_used_in_one_place():
+    """What the book takes of it stands in maintaining/notebook_tests.md, and nothing else would have to change."""
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for folder in LISTS
+        for path in files(folder)
+        for name, _ in imported(path)
+        if name.split(".")[0] == "nbval"
+    }
+    assert users == {"tests/notebook_plugin.py"}

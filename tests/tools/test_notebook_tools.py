@@ -77,7 +77,7 @@ def test_an_intended_error_keeps_its_cell_and_message_but_no_library_frames(resu
     (output,) = result.cells[3].outputs
     shown = "\n".join(output.traceback)
     assert output.ename == "JSONDecodeError"
-    assert "In[3]" in shown
+    assert "In[3]" in shown or "<ipython-input-3" in shown  # as IPython 7 calls a cell
     assert "Expecting property name" in shown
     assert "decoder.py" not in shown
 
