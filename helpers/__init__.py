@@ -6,14 +6,19 @@ Each module answers one question, and data flows one way, from the first to the 
 - ``runtime``: where does the code run?
 - ``data``: which examples?
 - ``architecture``: where is what inside a model?
+- ``settings``: do the settings, the labels and the checkpoint of a model fit together?
 - ``mpnet``: where is a model of base size?
 - ``models``: which pretrained encoder?
 - ``batching``: how do examples become tensors?
 - ``heads``: how do tensors become predictions?
 - ``freezing``: which parameters learn?
 - ``optimizers``: how do they move?
-- ``evaluation``: how good, and how sure?
 - ``metrics``: how good at this task, in one number or per class?
+- ``evaluation``: how good, and how sure?
+- ``inspection``: can this model learn from these batches?
+- ``parallel``: how do several processes share one batch?
+- ``checkpoints``: how does a run go on where it was stopped?
+- ``history``: what happened in a run?
 - ``training``: the loop
 - ``features``: what does a frozen encoder say of each text?
 - ``retrieval``: which passages answer?

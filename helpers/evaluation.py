@@ -15,14 +15,16 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from helpers import metrics as scores
 from helpers import runtime
 from helpers.batching import IGNORED
+from helpers.errors import number, with_rows
+from helpers.metrics import Metrics
+from helpers.metrics import accuracy as accuracy
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers.utils import ModelOutput
-
-Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
 PADDED_LOGIT = -1e4  # where there was nothing to score; finite, so that no softmax divides zero by zero
 
@@ -79,8 +81,16 @@ def predict(model: nn.Module, loader: DataLoader) -> Predictions:
             labels.append(_labels(batch).cpu().numpy())
             with runtime.autocast():
                 output = model(**batch)
-            logits.append(_logits(output).float().cpu().numpy())
+            logits.append(_logits(output, model).float().cpu().numpy())
     model.train(was_training)
+    if not logits:
+        raise ValueError("The loader has no batches, so there is nothing to predict.")
+    for place, batch in enumerate(logits):
+        if not np.isfinite(batch).all():
+            raise ValueError(
+                f"The model's logits are not finite, first in batch {place}. Did its training diverge, or are its "
+                "weights float16? Its answers mean nothing."
+            )
     return Predictions(_concatenate(logits, PADDED_LOGIT), _concatenate(labels, IGNORED))
 
 
@@ -91,7 +101,11 @@ def _labels(batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return batch.pop("labels", torch.empty(0))
 
 
-def _logits(output: ModelOutput) -> torch.Tensor:
+def _logits(output: ModelOutput, model: nn.Module) -> torch.Tensor:
+    if "start_logits" not in output and getattr(output, "logits", None) is None:
+        raise ValueError(
+            f"{type(model).__name__} returned no logits. Does it have a head? Load one: models.load(…, head=…)."
+        )
     return torch.stack([output.start_logits, output.end_logits], dim=1) if "start_logits" in output else output.logits
 
 
@@ -106,19 +120,15 @@ def _concatenate(batches: list[np.ndarray], fill: float) -> np.ndarray:
 
 
 def evaluate(model: nn.Module, loader: DataLoader, metrics: Metrics | None = None) -> dict[str, float]:
-    """Metrics of the model on the batches of ``loader``; by default :func:`accuracy`.
+    """Metrics of the model on the batches of ``loader``; by default those of its kind of head: ``metrics.of(model)``.
 
-    Raises ``ValueError`` for batches without labels.
+    Raises ``ValueError`` for batches without labels, and for question answering without ``metrics``.
     """
+    metrics = metrics or scores.of(model)
     predictions = predict(model, loader)
     if len(predictions.labels) == 0:
         raise ValueError("The batches have no labels to compare with. Did the split have a 'label' column?")
-    return (metrics or accuracy)(*predictions)
-
-
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Share of labels that have the highest logit; labels that are ``IGNORED`` do not count."""
-    return {"accuracy": float((logits.argmax(-1) == labels)[labels != IGNORED].mean())}
+    return metrics(*predictions)
 
 
 def interval(
@@ -140,6 +150,10 @@ def interval(
     values = np.asarray(values, dtype=float)
     if values.size == 0:
         raise ValueError("No values: an interval needs at least one example.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{int((~np.isfinite(values)).sum())} of the values are not finite.")
+    number("confidence", confidence, above=0, below=1)
+    number("draws", draws, low=1, whole=True)
     picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     tail = (1 - confidence) / 2
     score = score or (lambda means: means)
@@ -170,6 +184,7 @@ def difference(
 
 def majority(train: Dataset, test: Dataset) -> np.ndarray:
     """The baseline that always says the commonest training label: predicted class ids for ``test``."""
+    with_rows(train), with_rows(test)
     return np.full(len(test), np.bincount(train["label"][:]).argmax())
 
 
@@ -186,6 +201,8 @@ def tfidf(train: Dataset, test: Dataset, strength: float = 10.0, *, balanced: bo
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
+    with_rows(train), with_rows(test)
+    number("strength", strength, above=0)
     columns = ["text"] if "text" in train.column_names else ["sentence1", "sentence2"]
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
     vectorizer.fit([text for column in columns for text in train[column]])

@@ -8,10 +8,29 @@ settings of the model's configuration, so they are saved with the weights, and t
 
 from __future__ import annotations
 
+import inspect
+from functools import cache, cached_property
+
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedModel
+from transformers import (
+    MODEL_MAPPING,
+    AlbertConfig,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertPreTrainedModel,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
@@ -23,38 +42,54 @@ INITS = ("imprint", "mean", "random", "zeros")
 PROBLEM_TYPES = ("multi_label_classification", "regression", "single_label_classification")
 
 
-class PooledClassifier(BertPreTrainedModel):
-    """A BERT encoder, one vector for the whole text, and a head on it.
-
-    Settings, beside those of ``BertConfig``:
-
-    - ``pooling``, what stands for the text: ``"cls"``, the last hidden state of the first token; ``"pooler"`` (the
-      default), that state through BERT's pretrained dense layer and tanh; ``"mean"``, the mean of the last hidden
-      states without padding. Without ``"pooler"`` the model has no such layer.
-    - ``classifier``, what computes the logits: ``"linear"`` (the default), one layer, as in BERT; ``"dense"``, a dense
-      layer with tanh before it, as in RoBERTa; ``"batchnorm"``, two dense layers with BatchNorm and ReLU before it.
-
-    Dropout as in BERT: ``classifier_dropout``, or ``hidden_dropout_prob`` where that is not set. With both defaults the
-    model is ``BertForSequenceClassification``: same names, same numbers. Raises ``ValueError`` for an unknown setting.
-
-    >>> from helpers import models
-    >>> models.load("minilm", head=PooledClassifier, labels=["no", "yes"], pooling="mean").config.pooling
-    'mean'
-    """
+class _Pooled:
+    """What every ``PooledClassifier`` does, whatever its encoder's family."""
 
     settings = ("classifier", "pooling")  # for models.load
     # The loss is the mean over the batch it is given, so Trainer must divide by the accumulated steps itself.
     accepts_loss_kwargs = False
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: PretrainedConfig) -> None:
+        config = self.settings_over(config)
         super().__init__(config)
-        config.pooling = choose("pooling", getattr(config, "pooling", "pooler"), POOLINGS)
+        encoder = encoder_class(config)
+        pools = "add_pooling_layer" in inspect.signature(encoder.__init__).parameters
+        default = "pooler" if pools else "cls"
+        config.pooling = choose("pooling", getattr(config, "pooling", default), POOLINGS)
+        if config.pooling == "pooler" and not pools:
+            raise ValueError(f"{encoder.__name__} has no pooler. Take pooling='mean' or pooling='cls'.")
         config.classifier = getattr(config, "classifier", "linear")
-        self.bert = BertModel(config, add_pooling_layer=config.pooling == "pooler")
-        rate = config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
+        body = encoder(config, add_pooling_layer=config.pooling == "pooler") if pools else encoder(config)
+        setattr(self, self.base_model_prefix, body)
+        rate = _dropout_rate(config)
         self.dropout = nn.Dropout(rate)
         self.classifier = classifier(config.classifier, config.hidden_size, config.num_labels, rate)
         self.post_init()
+
+    @classmethod
+    def over(cls, config: PretrainedConfig) -> type[PreTrainedModel]:
+        """The class for encoders of the configuration's family; it has the family's own parameter names."""
+        encoder = encoder_class(config)
+        family = next(base for base in encoder.__mro__[1:] if issubclass(base, PreTrainedModel))
+        if issubclass(cls, family):
+            return cls
+        settings_class = type(cls.settings_over(config))
+        members = {"config_class": settings_class, "__module__": __name__, "__doc__": PooledClassifier.__doc__}
+        return _CLASSES.setdefault(family, type("PooledClassifier", (_Pooled, family), members))
+
+    @staticmethod
+    def settings_over(config: PretrainedConfig) -> PretrainedConfig:
+        """The configuration under a model type of its own, so that what is saved comes back as what it was."""
+        if config.model_type.startswith("pooled-"):
+            return config
+        return _converted(config, _pooled_config(type(config)))
+
+    @staticmethod
+    def plain_settings(config: PretrainedConfig) -> PretrainedConfig:
+        """The configuration of the encoder's family, for another head."""
+        if not config.model_type.startswith("pooled-"):
+            return config
+        return _converted(config, type(config).__mro__[1])
 
     @can_return_tuple
     def forward(
@@ -69,17 +104,20 @@ class PooledClassifier(BertPreTrainedModel):
         output_hidden_states: bool | None = None,
     ) -> SequenceClassifierOutput:
         """Logits (batch, outputs), and the :func:`loss` where there are ``labels``. An unknown keyword is an error."""
-        outputs = self.bert(
+        # Some families read no segments.
+        segments = {} if token_type_ids is None or not self._reads_segments else {"token_type_ids": token_type_ids}
+        outputs = self.base_model(
             input_ids,
             attention_mask=attention_mask,
-            token_type_ids=token_type_ids,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
+            **segments,
         )
-        pooled = outputs.pooler_output
-        if self.config.pooling != "pooler":
+        if self.config.pooling == "pooler":
+            pooled = outputs.pooler_output
+        else:
             pooled = pool(outputs.last_hidden_state, attention_mask, self.config.pooling)
         logits = self.classifier(self.dropout(pooled))
         return SequenceClassifierOutput(
@@ -88,6 +126,83 @@ class PooledClassifier(BertPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    @cached_property
+    def _reads_segments(self) -> bool:
+        return "token_type_ids" in inspect.signature(self.base_model.forward).parameters
+
+
+class PooledClassifier(_Pooled, BertPreTrainedModel):
+    """An encoder, one vector for the whole text, and a head on it.
+
+    Settings, beside those of the encoder's configuration:
+
+    - ``pooling``, what stands for the text: ``"cls"``, the last hidden state of the first token; ``"pooler"`` (the
+      default where there is one), that state through the encoder's pretrained dense layer and tanh; ``"mean"``, the
+      mean of the last hidden states without padding. Without ``"pooler"`` the model has no such layer.
+    - ``classifier``, what computes the logits: ``"linear"`` (the default), one layer, as in BERT; ``"dense"``, a dense
+      layer with tanh before it, as in RoBERTa; ``"batchnorm"``, two dense layers with BatchNorm and ReLU before it.
+
+    Dropout as in BERT: ``classifier_dropout``, or ``hidden_dropout_prob`` where that is not set. With both defaults the
+    model is ``BertForSequenceClassification``: same names, same numbers. ``models.load`` puts it over any encoder with
+    a hidden state for each token; :meth:`over` gives the class for another family. Saved, it has a model type of its
+    own, and comes back as it was: through ``models.load(folder, head="classification")`` and through
+    ``AutoModelForSequenceClassification``, once this module is imported. Raises ``ValueError`` for an unknown setting.
+
+    >>> from helpers import models
+    >>> models.load("minilm", head=PooledClassifier, labels=["no", "yes"], pooling="mean").config.pooling
+    'mean'
+    """
+
+
+def encoder_class(config: PretrainedConfig) -> type[PreTrainedModel]:
+    """The class of the encoder without a head; ``ValueError`` for a family that has none with hidden states."""
+    kind = type(config).__mro__[1] if config.model_type.startswith("pooled-") else type(config)
+    try:
+        return MODEL_MAPPING[kind]
+    except KeyError:
+        raise ValueError(f"No encoder is known for the configuration {kind.__name__}.") from None
+
+
+@cache
+def _pooled_config(kind: type[PretrainedConfig]) -> type[PretrainedConfig]:
+    """A configuration class with a model type of its own, registered with the Auto classes."""
+    members = {"model_type": f"pooled-{kind.model_type}", "__module__": __name__}
+    pooled = type(f"Pooled{kind.__name__}", (kind,), members)
+    AutoConfig.register(pooled.model_type, pooled)
+    return pooled
+
+
+def _converted(config: PretrainedConfig, kind: type[PretrainedConfig]) -> PretrainedConfig:
+    """The same settings as a configuration of another kind."""
+    converted = kind.from_dict(config.to_dict() | {"model_type": kind.model_type})
+    converted._attn_implementation = config._attn_implementation  # to_dict leaves it out
+    return converted
+
+
+def _dropout_rate(config: PretrainedConfig) -> float:
+    """The rate of the head: ``classifier_dropout``, else the encoder's, whatever its family calls it."""
+    names = ("classifier_dropout", "hidden_dropout_prob", "seq_classif_dropout", "dropout")
+    return next(rate for name in names if (rate := getattr(config, name, None)) is not None)
+
+
+_CLASSES: dict[type, type[PreTrainedModel]] = {}
+# The families whose saved models the Auto classes know as soon as this module is imported.
+for _kind in (
+    BertConfig,
+    AlbertConfig,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+):
+    _settings = _pooled_config(_kind)
+    if _kind is BertConfig:
+        PooledClassifier.config_class = _settings
+    AutoModelForSequenceClassification.register(_settings, PooledClassifier.over(_settings()))
 
 
 def pool(hidden_state: torch.Tensor, attention_mask: torch.Tensor | None, how: str) -> torch.Tensor:

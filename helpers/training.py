@@ -1,62 +1,40 @@
 """The loop.
 
-``fit`` is an ordinary PyTorch training loop, on accelerate, with what every run of the book wants: mixed precision
-where the hardware has it, fused AdamW, warmup and decay, clipping, frozen modules kept in eval mode, a progress bar on
-stderr, and a record of every step. Nothing in it is specific to BERT.
+``fit`` is an ordinary PyTorch training loop with what every run of the book wants: mixed precision where the hardware
+has it, fused AdamW, warmup and decay, clipping, frozen modules kept in eval mode, a progress bar on stderr, and a
+record of every step. It accumulates, stops early, resumes, and shares its batches among the processes of ``accelerate
+launch``. Nothing in it is specific to BERT.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from helpers import evaluation, freezing, optimizers, runtime
+from helpers import architecture, checkpoints, evaluation, freezing, inspection, optimizers, parallel, runtime
+from helpers.errors import number
+from helpers.history import RECORDED, History, read
+from helpers.history import Diverged as Diverged
 
 if TYPE_CHECKING:
-    import pandas as pd
     from transformers.utils import ModelOutput
 
+    from helpers.metrics import Metrics
 
-@dataclass
-class History:
-    """What happened in a run: one entry a step, one a finished epoch.
-
-    ``steps`` has ``step``, ``epoch``, ``loss`` (mean over the batch), ``learning_rate`` and ``grad_norm`` (before
-    clipping); ``epochs`` has ``epoch``, ``loss`` (mean over its steps), ``seconds`` of training, and the validation
-    metrics. ``interrupted`` tells a run that Ctrl-C ended early.
-    """
-
-    steps: list[dict] = field(default_factory=list)
-    epochs: list[dict] = field(default_factory=list)
-    interrupted: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training, measuring on the validation set not counted."""
-        return sum(epoch["seconds"] for epoch in self.epochs)
-
-    def to_frame(self) -> pd.DataFrame:
-        """The epochs as a table, one row each."""
-        import pandas as pd
-
-        return pd.DataFrame(self.epochs).set_index("epoch")
-
-
-class Diverged(RuntimeError):  # noqa: N818  (says what happened, not what went wrong in the code)
-    """The loss is no number any more. Carries the ``history`` so far."""
-
-    def __init__(self, message: str, history: History) -> None:
-        super().__init__(message)
-        self.history = history
+Batch = dict[str, torch.Tensor]
+LEARNING_RATE, WEIGHT_DECAY = 2e-4, 0.01
+# A GPU works ahead of Python, and reading a number makes it wait: so losses are read once in so many steps there.
+STEPS_A_READING = 20
 
 
 def fit(
@@ -64,109 +42,155 @@ def fit(
     train: DataLoader,
     *,
     epochs: int = 3,
-    learning_rate: float = 2e-4,
-    weight_decay: float = 0.01,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
     schedule: str = "linear",
-    warmup: float = 0.1,
+    warmup: float | None = None,
     max_grad_norm: float = 1.0,
+    accumulate: int = 1,
     optimizer: torch.optim.Optimizer | None = None,
     validation: DataLoader | None = None,
-    metrics: evaluation.Metrics | None = None,
-    loss: Callable[[nn.Module, dict[str, torch.Tensor]], torch.Tensor] | None = None,
+    metrics: Metrics | None = None,
+    patience: int | None = None,
+    watch: str | None = None,
+    folder: str | Path | None = None,
+    loss: Callable[[nn.Module, Batch], torch.Tensor] | None = None,
 ) -> History:
     """Train ``model`` in place on the batches of ``train`` and return what happened.
 
     Args:
         train: batches with ``labels``, from ``batching.loader(..., shuffle=True)``.
-        learning_rate: the highest rate of the schedule. 2e-4 suits the default MiniLM; BERT-base wants about 2e-5.
-        schedule, warmup: see ``optimizers.schedule``.
+        learning_rate: the highest rate of the schedule, by default 2e-4, which suits MiniLM; BERT-base wants about
+            2e-5.
+        weight_decay: by default 0.01; see ``optimizers.parameter_groups`` for what is decayed.
+        schedule, warmup: see ``optimizers.schedule``; warmup is a share of the steps, by default 0.1.
         max_grad_norm: gradients whose joint norm is larger are scaled down to it; ``math.inf`` switches this off.
-        optimizer: instead of AdamW over ``optimizers.parameter_groups(model)``.
+        accumulate: batches a step. Their gradients are those of one batch of all their rows.
+        optimizer: instead of AdamW over ``optimizers.parameter_groups(model)``; brings its own rate and decay.
         validation, metrics: measure on these batches after every epoch, with ``evaluation.evaluate``.
-        loss: computes the loss of a batch; by default the model's own, ``model(**batch).loss``.
+        patience: stop after so many epochs without a better score, and come back with the weights of the best one.
+        watch: the metric that is the score, more being better; with a minus, as in ``"-mae"``, less is.
+        folder: keep a checkpoint of each epoch there, and go on from it when it is there; bit for bit, but for a loss
+            that has batches of its own.
+        loss: computes the mean loss of a batch; by default the model's own, ``model(**batch).loss``.
 
-    Under ``accelerate launch`` the processes share each batch, so batch size and learning rate mean the same for any
-    number of them; the recorded loss is the mean over the whole batch.
+    Under ``accelerate launch`` the processes share each batch (see ``parallel``), so a run means the same for any
+    number of them. In float16 the loss is scaled, and steps whose gradient overflows are skipped while the scale is
+    found.
 
     Ctrl-C ends the run early and keeps what was learned and recorded. The model comes back in eval mode, on
-    ``runtime.device()``.
+    ``runtime.device()``. Measuring draws no random number: training is the same with and without ``validation``.
 
-    Raises ``ValueError`` for an empty loader, nothing to train, or a batch without labels; ``Diverged`` when the loss
-    becomes NaN or infinite, with the step and the learning rate.
+    Raises ``ValueError`` for an argument out of range or in contradiction to another, an empty loader, nothing to
+    train, a batch without labels or with labels that the model has no output for; ``Diverged`` when loss or gradient
+    becomes NaN or infinite, with the step and the learning rate, before that step changes a weight (on a GPU up to
+    ``STEPS_A_READING`` steps later). Any error on the way carries the record so far as its ``history``.
     """
-    from accelerate import Accelerator, DataLoaderConfiguration, PartialState
-    from accelerate.state import AcceleratorState
+    _check_arguments(locals())
+    inspection.batches("train", train)
+    inspection.weights(model)
+    optimizer = optimizer or optimizers.adamw(
+        optimizers.parameter_groups(model, WEIGHT_DECAY if weight_decay is None else weight_decay),
+        LEARNING_RATE if learning_rate is None else learning_rate,
+    )
+    held = _held(optimizer, model)
+    state, device = parallel.launched(), runtime.device()
+    model.to(device)
+    parallel.alike(model, state)
+    inspection.run(model, train, own_loss=loss is not None)
+    if validation is not None:
+        inspection.batches("validation", validation)
+        _try_metrics(model, validation, metrics)
 
-    if len(train) == 0:
-        raise ValueError("The training loader has no batches.")
-    device = runtime.device().type
-    on_cpu = device == "cpu"
-    state = PartialState(cpu=on_cpu)
-    # Several processes share each batch, so that a run means the same however many there are. One of them reads and
-    # deals out: accelerate's other way skips a batch that is smaller than the others and not the last.
-    several = state.num_processes > 1
-    sharing = DataLoaderConfiguration(split_batches=several, dispatch_batches=several)
-    # A Trainer leaves its choices in accelerate's shared states: bf16=True in one, the device of use_cpu=True in the
-    # other. What `runtime` chose must hold here.
-    AcceleratorState._reset_state(reset_partial_state=state.device.type != device)
-    accelerator = Accelerator(cpu=on_cpu, dataloader_config=sharing)
-    optimizer = optimizer or optimizers.adamw(optimizers.parameter_groups(model, weight_decay), learning_rate)
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    _check_optimizer(optimizer, model)
-    wrapped, optimizer, batches = accelerator.prepare(model, optimizer, train)
-    scheduler = optimizers.schedule(schedule, optimizer.optimizer, epochs * len(batches), warmup)
-    history = History()
-    quiet = not accelerator.is_main_process
-    bar = tqdm(total=epochs * len(batches), unit="step", file=sys.stderr, leave=False, delay=2, disable=quiet)
+    steps = -(-len(train) // accumulate)
+    scheduler = optimizers.schedule(schedule, optimizer, epochs * steps, warmup)
+    scaler = torch.amp.GradScaler(device.type, enabled=runtime.precision() == "fp16")
+    history, best = History(), copy.copy(NOTHING_YET)
+    pieces = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
+    kept = None
+    if folder is not None:
+        run = _described(model, train, epochs, schedule, warmup, max_grad_norm, accumulate, scheduler)
+        kept = checkpoints.resume(Path(folder), run, device, **pieces)
+    if kept is not None:
+        history, best = History(**kept["history"]), kept["best"]
+        _set_masks(train, kept["masks"])
+    done = len(history.epochs)
+    bar = tqdm(total=(epochs - done) * steps, unit="step", file=sys.stderr, leave=False, delay=2)
+    bar.disable = bar.disable or not state.is_main_process
     try:
-        for epoch in range(1, epochs + 1):
-            if hasattr(train.batch_sampler, "set_epoch"):
+        for epoch in range(done + 1, epochs + 1):
+            if patience is not None and epoch - 1 - best["epoch"] >= patience:
+                break
+            if hasattr(getattr(train, "batch_sampler", None), "set_epoch"):
                 train.batch_sampler.set_epoch(epoch - 1)
             model.train()
             freezing.eval_frozen(model)
-            began, first = time.perf_counter(), len(history.steps)
-            for batch in batches:
-                with runtime.autocast():
-                    value = loss(wrapped, batch) if loss else forward(wrapped, batch).loss
-                accelerator.backward(value)
-                norm = accelerator.clip_grad_norm_(trainable, max_grad_norm)
-                record = {
-                    "step": len(history.steps) + 1,
-                    "epoch": epoch,
-                    "loss": accelerator.gather(value.detach()).mean().item(),
-                    "learning_rate": scheduler.get_last_lr()[0],
-                    "grad_norm": float(norm),
-                }
-                history.steps.append(record)
-                if not math.isfinite(record["loss"]):
-                    raise Diverged(_diverged(record), history)
-                optimizer.step()
+            began, first, unread = time.perf_counter(), len(history.steps), []
+            for group in _groups(train, accumulate):
+                group = [_to_device(batch, device) for batch in group]
+                value = torch.zeros((), device=device)
+                for weight, batch in parallel.shares(group, state):
+                    with runtime.autocast():
+                        part = loss(model, batch) if loss else forward(model, batch).loss
+                    part = part if weight == 1 else weight * part
+                    scaler.scale(part).backward()
+                    value += part.detach()
+                parallel.add_up(held, value, state)
+                scaler.unscale_(optimizer)
+                norm = nn.utils.clip_grad_norm_(held, max_grad_norm)
+                history.steps.append(
+                    {
+                        "step": len(history.steps) + 1,
+                        "epoch": epoch,
+                        "loss": value,
+                        "learning_rate": scheduler.get_last_lr()[0],
+                        "grad_norm": norm,
+                    }
+                )
+                unread.append(history.steps[-1])
+                if device.type == "cpu" or len(unread) == STEPS_A_READING:
+                    read(unread, history, scaler)
+                scaler.step(optimizer)
+                scaler.update()
                 scheduler.step()
+                model.zero_grad()
                 optimizer.zero_grad()
-                bar.set_postfix_str(f"loss {record['loss']:.3f}", refresh=False)
+                if not unread:
+                    bar.set_postfix_str(f"loss {history.steps[-1]['loss']:.3f}", refresh=False)
                 bar.update()
+            read(unread, history, scaler)
             losses = [step["loss"] for step in history.steps[first:]]
-            summary = {
-                "epoch": epoch,
-                "loss": sum(losses) / len(losses),
-                "seconds": time.perf_counter() - began,
-            }
-            if validation is not None:
-                summary |= evaluation.evaluate(model, validation, metrics or evaluation.accuracy)
+            summary = {"epoch": epoch, "loss": sum(losses) / len(losses), "seconds": time.perf_counter() - began}
             history.epochs.append(summary)
+            if validation is not None:
+                with inspection.same_random_numbers():
+                    summary |= parallel.once(lambda: evaluation.evaluate(model, validation, metrics), state)
+            if patience is not None:
+                best = _better(best, summary, watch, model)
+                history.best_epoch = best["epoch"]
+            if folder is not None and state.is_main_process:
+                progress = {"history": vars(history), "best": best, "masks": _masks(train)}
+                checkpoints.save(Path(folder), run, **pieces, **progress)
     except KeyboardInterrupt:
         history.interrupted = True
         print(f"Interrupted after {len(history.steps)} steps; the model keeps what it has learned so far.")
+    except Exception as error:
+        error.history = history
+        raise
     finally:
+        for step in history.steps[-STEPS_A_READING:]:  # what Ctrl-C left unread
+            step |= {"loss": float(step["loss"]), "grad_norm": float(step["grad_norm"])}
         bar.close()
         model.eval()
+    if best["weights"] is not None:
+        model.load_state_dict(best["weights"])
     return history
 
 
-def forward(model: nn.Module, batch: dict[str, torch.Tensor]) -> ModelOutput:
+def forward(model: nn.Module, batch: Batch) -> ModelOutput:
     """The model's output with its own loss; ``ValueError`` where it computes none."""
     output = model(**batch)
-    if output.loss is None:
+    if getattr(output, "loss", None) is None:
         raise ValueError(
             f"The model returned no loss for a batch with {', '.join(batch)}. Does the batch have labels, "
             "and the model a head?"
@@ -174,23 +198,126 @@ def forward(model: nn.Module, batch: dict[str, torch.Tensor]) -> ModelOutput:
     return output
 
 
-def _check_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    own = {id(parameter) for parameter in model.parameters()}
-    trainable = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
-    # An optimizer may leave parts of the model alone, and may hold parameters of a loss. It holds some that the model
-    # lacks *and* lacks some that the model trains only where a part was replaced behind its back.
-    stale = bool(held - own) and bool(trainable - held)
-    if stale or not held & trainable:
+NOTHING_YET: dict[str, Any] = {"epoch": 0, "score": -math.inf, "weights": None}
+
+
+def _better(best: dict[str, Any], summary: dict, watch: str | None, model: nn.Module) -> dict[str, Any]:
+    """The best epoch so far, its score and a copy of its weights."""
+    names = [name for name in summary if name not in RECORDED]
+    watch = watch or (names[0] if len(names) == 1 else "")
+    if watch.removeprefix("-") not in names:
         raise ValueError(
-            f"The optimizer holds {'not all' if held & trainable else 'none'} of the model's trainable parameters. "
-            "Was it built before a part of the model was replaced or unfrozen? Build it again."
+            f"patience needs watch=, the metric that is the score: {', '.join(names)}; with a minus where less is "
+            "better."
+        )
+    score = -summary[watch[1:]] if watch.startswith("-") else summary[watch]
+    if not score > best["score"]:
+        return best
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    return {"epoch": summary["epoch"], "score": score, "weights": weights}
+
+
+def _groups(train: DataLoader, size: int) -> Iterator[list[Batch]]:
+    """The batches of an epoch, ``size`` at a time."""
+    group: list[Batch] = []
+    for batch in train:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _to_device(batch: Batch, device: torch.device) -> Batch:
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def _masks(train: DataLoader) -> torch.Tensor | None:
+    """Where the generator of a masking collator stands; it moves on with every batch."""
+    generator = getattr(getattr(train, "collate_fn", None), "generator", None)
+    return None if generator is None else generator.get_state()
+
+
+def _set_masks(train: DataLoader, state: torch.Tensor | None) -> None:
+    if state is not None:
+        train.collate_fn.generator.set_state(state)
+
+
+def _try_metrics(model: nn.Module, validation: DataLoader, metrics: Metrics | None) -> None:
+    """Measure one batch before the first epoch, so that a wrong validation set or metric costs nothing."""
+    with inspection.same_random_numbers():
+        try:
+            found = evaluation.evaluate(model, [inspection.first_batch(validation)], metrics)
+        except ValueError:
+            # One batch may lack a class that the metric needs. If the whole set fails as well, it is the set.
+            found = evaluation.evaluate(model, validation, metrics)
+        except KeyboardInterrupt:
+            return  # a metric that ends the run does so after the epoch, when there is something to keep
+    if not isinstance(found, dict) or set(found) & set(RECORDED):
+        raise ValueError(
+            f"metrics must return a dictionary of numbers with names other than {', '.join(RECORDED)}, which the "
+            f"record has already; got {found!r}."
         )
 
 
-def _diverged(record: dict) -> str:
+def _check_arguments(given: dict[str, Any]) -> None:
+    """Ranges, and what contradicts what."""
+    number("epochs", given["epochs"], low=1, whole=True)
+    number("accumulate", given["accumulate"], low=1, whole=True, hint="batches a step")
+    number("max_grad_norm", given["max_grad_norm"], above=0, finite=False, hint="math.inf switches it off")
+    for name, bounds in {"learning_rate": {"above": 0}, "weight_decay": {"low": 0}}.items():
+        if given[name] is not None:
+            number(name, given[name], **bounds)
+            if given["optimizer"] is not None:
+                raise ValueError(f"{name}={given[name]} beside an optimizer, which has its own. Give one of the two.")
+    if given["warmup"] and given["schedule"] == "constant":
+        raise ValueError(
+            f"The schedule 'constant' has no warmup, and warmup={given['warmup']} would do nothing. Take "
+            "schedule='constant_with_warmup', or leave warmup out."
+        )
+    if given["metrics"] is not None and given["validation"] is None:
+        raise ValueError("metrics without validation: on which batches are they to be measured? Give validation=…")
+    if given["patience"] is not None:
+        number("patience", given["patience"], low=1, whole=True, hint="epochs without a better score")
+        if given["validation"] is None:
+            raise ValueError("patience without validation: which score should get better? Give validation=…")
+    elif given["watch"] is not None:
+        raise ValueError("watch without patience: nothing is stopped by it. Give patience=…")
+
+
+def _held(optimizer: torch.optim.Optimizer, model: nn.Module) -> list[nn.Parameter]:
+    """The trainable parameters that the optimizer moves, in the model's order; ``ValueError`` where it is stale."""
+    held = {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+    trainable = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+    left = [name for key, name in trainable.items() if key not in held]
+    if left or not trainable:
+        raise ValueError(
+            f"The optimizer holds {'not all' if len(left) < len(trainable) else 'none'} of the model's trainable "
+            f"parameters{f' (not {left[0]})' if left else ''}. Was it built before a part of the model was replaced or "
+            "unfrozen? Build it again. What should not learn, freeze: freezing.freeze(model, …)."
+        )
+    own = [held.pop(key) for key in trainable]
+    return own + list(held.values())
+
+
+def _described(
+    model: nn.Module,
+    train: DataLoader,
+    epochs: int,
+    schedule: str,
+    warmup: float | None,
+    max_grad_norm: float,
+    accumulate: int,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+) -> str:
+    """The settings of a run in words: a checkpoint belongs to one run."""
+    trained = [
+        (name, tuple(p.shape)) for name, p in architecture.unwrapped(model).named_parameters() if p.requires_grad
+    ]
+    weights = sum(math.prod(shape) for _, shape in trained)
+    rates = ", ".join(sorted({f"{rate:g}" for rate in scheduler.base_lrs}))
     return (
-        f"The loss is {record['loss']} at step {record['step']} (epoch {record['epoch']}), at a learning rate of "
-        f"{record['learning_rate']:.2g} and a gradient norm of {record['grad_norm']:.3g}. Try a tenth of the rate or "
-        "more warmup; look for labels out of range and for weights in float16."
+        f"{epochs} epochs of {len(train)} batches, {accumulate} a step, {schedule}, warmup {warmup}, rates {rates}, "
+        f"max_grad_norm {max_grad_norm:g}, {len(trained)} tensors of {weights} weights"
     )

@@ -377,9 +377,16 @@ def test_fit_refuses_an_optimizer_that_holds_the_old_rows(tiny, tokenizer, colou
     loader = batching.loader(batching.encode(colours, tokenizer), tokenizer, shuffle=True)
     with pytest.raises(ValueError, match="holds not all of the model's trainable parameters"):
         training.fit(model, loader, optimizer=stale)
-    # Leaving parts of the model alone, and bringing parameters of its own, are an optimizer's good right.
-    for parameters in (model.classifier.parameters(), [*model.parameters(), nn.Parameter(torch.zeros(1))]):
-        training.fit(model, loader, epochs=1, optimizer=torch.optim.AdamW(parameters))
+    # Bringing parameters of its own is an optimizer's good right; leaving parts alone is what freezing says.
+    training.fit(
+        model, loader, epochs=1, optimizer=torch.optim.AdamW([*model.parameters(), nn.Parameter(torch.zeros(1))])
+    )
+    freezing.freeze_body(model)
+    head_only = torch.optim.AdamW(model.classifier.parameters())
+    training.fit(model, loader, epochs=1, optimizer=head_only)
+    freezing.unfreeze(model, "*")
+    with pytest.raises(ValueError, match="Was it built before a part of the model was replaced or unfrozen"):
+        training.fit(model, loader, epochs=1, optimizer=head_only)
 
 
 @pytest.mark.parametrize(
