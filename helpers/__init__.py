@@ -6,11 +6,11 @@ Each module answers one question, and data flows one way, from the first to the 
 - ``runtime``: where does the code run?
 - ``data``: which examples?
 - ``architecture``: where is what inside a model?
+- ``heads``: how do tensors become predictions?
 - ``settings``: do the settings, the labels and the checkpoint of a model fit together?
 - ``mpnet``: where is a model of base size?
 - ``models``: which pretrained encoder?
 - ``batching``: how do examples become tensors?
-- ``heads``: how do tensors become predictions?
 - ``freezing``: which parameters learn?
 - ``optimizers``: how do they move?
 - ``metrics``: how good at this task, in one number or per class?

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache, cached_property
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,7 +43,7 @@ INITS = ("imprint", "mean", "random", "zeros")
 PROBLEM_TYPES = ("multi_label_classification", "regression", "single_label_classification")
 
 
-class _Pooled:
+class _Pooled(PreTrainedModel):
     """What every ``PooledClassifier`` does, whatever its encoder's family."""
 
     settings = ("classifier", "pooling")  # for models.load
@@ -82,7 +83,8 @@ class _Pooled:
         """The configuration under a model type of its own, so that what is saved comes back as what it was."""
         if config.model_type.startswith("pooled-"):
             return config
-        return _converted(config, _pooled_config(type(config)))
+        kind: Any = type(config)
+        return _converted(config, _pooled_config(kind))
 
     @staticmethod
     def plain_settings(config: PretrainedConfig) -> PretrainedConfig:
@@ -155,7 +157,7 @@ class PooledClassifier(_Pooled, BertPreTrainedModel):
     """
 
 
-def encoder_class(config: PretrainedConfig) -> type[PreTrainedModel]:
+def encoder_class(config: PretrainedConfig) -> Any:
     """The class of the encoder without a head; ``ValueError`` for a family that has none with hidden states."""
     kind = type(config).__mro__[1] if config.model_type.startswith("pooled-") else type(config)
     try:
@@ -165,15 +167,15 @@ def encoder_class(config: PretrainedConfig) -> type[PreTrainedModel]:
 
 
 @cache
-def _pooled_config(kind: type[PretrainedConfig]) -> type[PretrainedConfig]:
+def _pooled_config(kind: Any) -> Any:
     """A configuration class with a model type of its own, registered with the Auto classes."""
     members = {"model_type": f"pooled-{kind.model_type}", "__module__": __name__}
-    pooled = type(f"Pooled{kind.__name__}", (kind,), members)
+    pooled: Any = type(f"Pooled{kind.__name__}", (kind,), members)
     AutoConfig.register(pooled.model_type, pooled)
     return pooled
 
 
-def _converted(config: PretrainedConfig, kind: type[PretrainedConfig]) -> PretrainedConfig:
+def _converted(config: PretrainedConfig, kind: Any) -> PretrainedConfig:
     """The same settings as a configuration of another kind."""
     converted = kind.from_dict(config.to_dict() | {"model_type": kind.model_type})
     converted._attn_implementation = config._attn_implementation  # to_dict leaves it out

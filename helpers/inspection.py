@@ -161,7 +161,7 @@ def _pieces(model: nn.Module, loader: Any, batch: Batch) -> None:
 def _column(loader: Any, name: str) -> torch.Tensor | None:
     """All values of a column of the loader's rows, flattened; ``None`` where they cannot be had at once."""
     rows = getattr(loader, "dataset", None)
-    if name not in (getattr(rows, "column_names", None) or ()):
+    if rows is None or name not in (getattr(rows, "column_names", None) or ()):
         return None
     values = rows.with_format("arrow")[:][name].combine_chunks()
     while "list" in str(values.type):
@@ -173,12 +173,10 @@ def _lengths(loader: Any) -> list[int]:
     rows = getattr(loader, "dataset", None)
     if rows is None or PIECES not in (getattr(rows, "column_names", None) or ()):
         return []
-    import pyarrow.compute
-
     values = rows.with_format("arrow")[:][PIECES].combine_chunks()
     while "list" in str(values.type.value_type):
         values = values.flatten()
-    return [pyarrow.compute.max(pyarrow.compute.list_value_length(values)).as_py() or 0]
+    return [int(values.value_lengths().to_numpy(zero_copy_only=False).max())]
 
 
 def _finite(loader: Any, first: torch.Tensor) -> None:

@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers import mpnet, settings
 from helpers.architecture import body as body
@@ -206,7 +206,7 @@ def _name(name: object) -> str:
     return name
 
 
-def _pooled_class() -> type:
+def _pooled_class() -> Any:
     from helpers.heads import PooledClassifier  # registers its configurations with the Auto classes
 
     return PooledClassifier
@@ -229,20 +229,17 @@ def _config(source: str) -> PretrainedConfig:
 
 def _hub_answers(name: str) -> bool:
     """Is it in the cache, or can the hub be asked? The library itself tries for half a minute."""
-    from huggingface_hub import constants, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
+    from transformers.utils import cached_file
 
-    try:
-        if isinstance(try_to_load_from_cache(name, "config.json"), str):
-            return True
-    except HFValidationError:
-        return False
-    if constants.HF_HUB_OFFLINE:
+    if cached_file(name, "config.json", local_files_only=True, _raise_exceptions_for_missing_entries=False):
+        return True
+    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
         return False
     if urllib.request.getproxies():  # then the way to the hub is the proxy's business
         return True
+    host = urllib.parse.urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
     try:
-        socket.create_connection((urllib.parse.urlparse(constants.ENDPOINT).hostname, 443), timeout=5).close()
+        socket.create_connection((host, 443), timeout=5).close()
     except OSError:
         return False
     return True

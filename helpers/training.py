@@ -175,7 +175,7 @@ def fit(
         history.interrupted = True
         print(f"Interrupted after {len(history.steps)} steps; the model keeps what it has learned so far.")
     except Exception as error:
-        error.history = history
+        error.history = history  # type: ignore[attr-defined]
         raise
     finally:
         for step in history.steps[-STEPS_A_READING:]:  # what Ctrl-C left unread
@@ -266,11 +266,13 @@ def _check_arguments(given: dict[str, Any]) -> None:
     number("epochs", given["epochs"], low=1, whole=True)
     number("accumulate", given["accumulate"], low=1, whole=True, hint="batches a step")
     number("max_grad_norm", given["max_grad_norm"], above=0, finite=False, hint="math.inf switches it off")
-    for name, bounds in {"learning_rate": {"above": 0}, "weight_decay": {"low": 0}}.items():
-        if given[name] is not None:
-            number(name, given[name], **bounds)
-            if given["optimizer"] is not None:
-                raise ValueError(f"{name}={given[name]} beside an optimizer, which has its own. Give one of the two.")
+    if given["learning_rate"] is not None:
+        number("learning_rate", given["learning_rate"], above=0)
+    if given["weight_decay"] is not None:
+        number("weight_decay", given["weight_decay"], low=0)
+    for name in ("learning_rate", "weight_decay"):
+        if given[name] is not None and given["optimizer"] is not None:
+            raise ValueError(f"{name}={given[name]} beside an optimizer, which has its own. Give one of the two.")
     if given["warmup"] and given["schedule"] == "constant":
         raise ValueError(
             f"The schedule 'constant' has no warmup, and warmup={given['warmup']} would do nothing. Take "
