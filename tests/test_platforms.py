@@ -1,4 +1,4 @@
-"""What Windows and macOS have otherwise, simulated here: no Unix, backslashes, code pages."""
+"""What Windows and macOS have otherwise, simulated here: other processors, no Unix, backslashes, code pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+from helpers import runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("helpers", "tools", "book/_ext")
@@ -51,6 +54,43 @@ def module(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     parts = parts[2:] if parts[:2] == ("book", "_ext") else parts
     return ".".join(part for part in parts if part != "__init__")
+
+
+class Operators:
+    """oneDNN's operators; a build without oneDNN, such as macOS's, has none."""
+
+    def __init__(self, bf16: bool | None) -> None:
+        if bf16 is not None:
+            self._is_mkldnn_bf16_supported = lambda: bf16
+
+
+@pytest.mark.parametrize(
+    ("machine", "bf16", "wanted"),
+    [
+        ("arm64", None, "fp32"),  # Apple Silicon
+        ("ARM64", None, "fp32"),  # Windows on ARM
+        ("aarch64", False, "fp32"),  # Linux on ARM, old
+        ("aarch64", True, "bf16"),  # and new
+    ],
+)
+def test_the_precision_of_a_processor(machine: str, bf16: bool | None, wanted: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HELPERS_DEVICE", "cpu")
+    monkeypatch.delenv("HELPERS_PRECISION", raising=False)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.ops, "mkldnn", Operators(bf16))
+    assert runtime.precision() == wanted
+
+
+@pytest.mark.parametrize(
+    ("capability", "wanted"),
+    [((7, 0), "fp16"), ((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")],  # V100, T4, A100, H100
+)
+def test_the_precision_of_a_gpu(capability: tuple[int, int], wanted: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HELPERS_DEVICE", "cuda")
+    monkeypatch.delenv("HELPERS_PRECISION", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: capability)
+    assert runtime.precision() == wanted
 
 
 def test_everything_is_imported_where_there_is_no_unix():
