@@ -25,8 +25,13 @@ def claim(text: str, holds: bool, /, **measured: object) -> None:
     ✔ The head holds less than 0.1 % of the parameters   share=3.39e-05
 
     Raises ``ClaimFailed`` with text and values when it does not hold, and ``ValueError`` without any value: a claim
-    that measured nothing proves nothing.
+    that measured nothing proves nothing. Raises ``TypeError`` for a ``holds`` that is no truth value (a list, a number,
+    a function that was not called: Python takes most of them for true), and for a ``text`` that is no string.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"A claim begins with its text: claim('…', holds, value=…); got {_short(text)} as the text.")
+    if not _is_truth_value(holds):
+        raise TypeError(f"holds must be True or False, got {_short(holds)}, in the claim {text!r}.")
     if not measured:
         raise ValueError(f"The claim {text!r} needs the values that it rests on, e.g. accuracy=0.97.")
     values = "  ".join(f"{name}={_show(value)}" for name, value in measured.items())
@@ -55,18 +60,31 @@ def check_exercise(name: str, answer: object, expected: object, *, tolerance: fl
     print(f"✔ Exercise {name}: right.")
 
 
-def _equal(answer: object, expected: object, tolerance: float) -> bool:
+def _is_truth_value(value: Any) -> bool:
+    """Python's own, NumPy's, and an array or tensor of one without axes."""
+    single = getattr(value, "ndim", None) == 0 and str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
+    return isinstance(value, bool) or single
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def _equal(answer: Any, expected: Any, tolerance: float) -> bool:
+    """The same kind of thing, the same shape, and the same values; only numbers may be a little off."""
     try:
-        return bool(
-            np.allclose(
-                np.asarray(answer, dtype=float),
-                np.asarray(expected, dtype=float),
-                atol=tolerance,
-                rtol=tolerance,
-            )
-        )
-    except (TypeError, ValueError):
-        return answer == expected
+        given, wanted = (np.asarray(v.tolist() if hasattr(v, "tolist") else v) for v in (answer, expected))
+    except ValueError:  # lists of different lengths
+        return bool(answer == expected)
+    if given.dtype.kind == "O" or wanted.dtype.kind == "O":
+        return bool(answer == expected)
+    numbers = "iuf"
+    if (given.dtype.kind in numbers) != (wanted.dtype.kind in numbers) or given.shape != wanted.shape:
+        return False
+    if wanted.dtype.kind in numbers:
+        return bool(np.allclose(given, wanted, atol=tolerance, rtol=tolerance, equal_nan=True))
+    return given.dtype.kind == wanted.dtype.kind and bool((given == wanted).all())
 
 
 def _show(value: Any) -> str:

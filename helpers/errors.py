@@ -87,6 +87,15 @@ def listed(name: str, value: Any) -> Any:
     return value
 
 
+def strings(name: str, value: Any) -> list[str]:
+    """Return the strings of a list as a list; else raise ``ValueError`` that names the first that is none."""
+    values = list(listed(name, value))
+    for place, item in enumerate(values):
+        if not isinstance(item, str):
+            raise ValueError(f"{name}[{place}] must be a string, got {item!r}.")
+    return values
+
+
 def same_length(**values: Any) -> None:
     """Raise ``ValueError`` that names the arguments unless all of them have the same length."""
     lengths = {name: len(value) for name, value in values.items()}
@@ -101,7 +110,7 @@ def with_rows(split: Any) -> Dataset:
         raise ValueError(f"One split is needed, got all of them: {', '.join(names)}. Take one: splits[{names[0]!r}].")
     if hasattr(split, "to_dict") and hasattr(split, "iloc"):
         raise ValueError("One split is needed, got a DataFrame. Make it one: datasets.Dataset.from_pandas(frame).")
-    if not hasattr(split, "column_names") or not hasattr(split, "features") or split.features is None:
+    if not hasattr(split, "column_names") or not hasattr(split, "features") or not hasattr(split, "__len__"):
         raise ValueError(
             f"One split of a data set is needed, got {type(split).__name__}. Make it one: "
             "datasets.Dataset.from_list(rows), or read a file: data.read('my.csv', text=…, label=…)."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
-from helpers import batching, heads, runtime
+from helpers import batching, errors, heads, runtime
 from helpers.batching.spans import ANSWERS, PASSAGE, QUESTION
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ def mean_states(
     """One vector a text, shape (texts, width), float32, on the CPU: the mean of its last hidden states.
 
     This is how MiniLM was trained to be read (Reimers & Gurevych 2019, section 3). Puts the encoder into eval mode.
-    Longer texts than ``max_length`` pieces lose their end. Raises ``ValueError`` for no texts.
+    Longer texts than ``max_length`` pieces lose their end. Raises ``ValueError`` for no texts, and for one string where
+    a list of them belongs.
     """
     from datasets import Dataset
 
+    errors.strings("texts", texts)
     device = runtime.device()
     encoder.to(device).eval()  # before inference mode begins: see evaluation.predict
     encoded = batching.encode(Dataset.from_dict({"text": list(texts)}), tokenizer, max_length)
