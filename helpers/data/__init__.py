@@ -16,13 +16,16 @@ prints the table of all sets.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.data import tables
+from helpers.data.checks import check as check
 from helpers.data.documentation import documentation as documentation
 from helpers.data.documentation import splits
+from helpers.data.files import read as read
 from helpers.errors import choose
 
 if TYPE_CHECKING:
@@ -81,12 +84,14 @@ def load(name: str) -> DatasetDict:
     """
     from helpers.data import hub
 
+    if isinstance(name, (str, Path)) and Path(name).suffix.lower() in tables.KNOWN:
+        raise ValueError(f"{name} is a file of your own: read it with data.read({str(name)!r}, text=…, label=…).")
     choose("data set", name, [*VIEWS, "documentation", *hub.COUNTERPARTS])
     if name in hub.COUNTERPARTS:
         return hub.load(name)
     if name == "documentation":
-        return _checked_splits(splits())
-    return _checked_splits(_read(name, SETS / f"{name.partition(':')[0]}.jsonl"))
+        return checked_splits(splits())
+    return checked_splits(_read(name, SETS / f"{name.partition(':')[0]}.jsonl"))
 
 
 def card(name: str) -> str:
@@ -206,7 +211,7 @@ def _check_value(value: Any, column: str, spec: Column) -> None:
             raise ValueError(f"{column!r} holds the unknown label {item!r}. Known: {', '.join(spec.names)}")
 
 
-def _checked_splits(sets: DatasetDict) -> DatasetDict:
+def checked_splits(sets: Mapping[str, Dataset]) -> DatasetDict:
     """The same splits, in a dictionary that answers an unknown name with the known ones."""
     from datasets import DatasetDict
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from helpers.data import SPLITS, VIEWS, _checked_splits, features
+from helpers.data import SPLITS, VIEWS, checked_splits, features
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -80,7 +80,7 @@ def load(name: str) -> DatasetDict:
     spec = COUNTERPARTS[name]
     raw = DatasetDict({split: rows for split, rows in raw.items() if split in SPLITS and _labelled(rows)})
     splits = three_splits(raw, spec.group)
-    return _checked_splits(DatasetDict({split: _fit(name, spec, splits[split]) for split in SPLITS}))
+    return checked_splits(DatasetDict({split: _fit(name, spec, splits[split]) for split in SPLITS}))
 
 
 def three_splits(raw: DatasetDict, group: str | Callable[[dict], Any] | None = None) -> DatasetDict:
