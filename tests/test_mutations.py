@@ -69,6 +69,27 @@ MUTATIONS = {
         wrong="False",
         noticed_by="tests/helpers/test_optimizers.py::test_own_adam_takes_the_steps_of_the_library",
     ),
+    "fit clips nothing": Mutation(
+        "helpers/training.py",
+        "fit",
+        right="nn.utils.clip_grad_norm_(held, max_grad_norm)",
+        wrong="nn.utils.clip_grad_norm_(held, float('inf'))",
+        noticed_by="tests/helpers/test_training.py::test_no_step_is_longer_than_the_clipped_gradient",
+    ),
+    "fit leaves frozen parts in train mode": Mutation(
+        "helpers/training.py",
+        "fit",
+        right="freezing.eval_frozen(model)",
+        wrong="pass",
+        noticed_by="tests/helpers/test_training.py::test_a_frozen_body_has_no_dropout_while_the_head_learns",
+    ),
+    "batches ignore their seed": Mutation(
+        "helpers/batching/__init__.py",
+        "BucketBatches.__init__",
+        right="self.seed = seed",
+        wrong="self.seed = 0",
+        noticed_by="tests/helpers/test_batching.py::test_the_seed_of_the_batches_decides_their_order",
+    ),
     "freeze forgets BatchNorm": Mutation(
         "helpers/freezing.py",
         "eval_frozen",

@@ -66,6 +66,17 @@ def test_number_labels_become_float(tokenizer):
     assert batch["labels"].dtype == torch.float32
 
 
+def test_the_seed_of_the_batches_decides_their_order(tokenizer, colours):
+    encoded = batching.encode(colours, tokenizer)
+
+    def order(seed):
+        batches = batching.loader(encoded, tokenizer, batch_size=4, shuffle=True, seed=seed)
+        return [row for batch in batches for row in batch["input_ids"].flatten().tolist()]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
 def test_batch_size_below_one_is_refused(tokenizer, colours):
     with pytest.raises(ValueError, match="batch_size"):
         batching.loader(batching.encode(colours, tokenizer), tokenizer, batch_size=0)

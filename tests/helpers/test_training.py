@@ -153,3 +153,28 @@ def test_a_trainer_on_another_device_does_not_change_the_device(tiny, loaders):
     history = training.fit(tiny(), loaders[0], epochs=1)
     assert len(history.steps) == len(loaders[0])
     assert PartialState().device.type == training.runtime.device().type
+
+
+def test_a_frozen_body_has_no_dropout_while_the_head_learns(tiny, loaders):
+    """``model.train()`` would switch it on again, and the frozen features would differ from step to step."""
+    model, modes = tiny(), []
+    freezing.freeze_body(model)
+
+    def loss(model, batch):
+        modes.append((model.bert.training, model.classifier.training))
+        return model(**batch).loss
+
+    training.fit(model, loaders[0], epochs=2, loss=loss)
+    assert modes
+    assert set(modes) == {(False, True)}
+
+
+def test_no_step_is_longer_than_the_clipped_gradient(tiny, loaders):
+    """Plain descent at a rate of 1 moves by the gradient itself, so a clipped one cannot go far."""
+    model = tiny()
+    before = nn.utils.parameters_to_vector(model.parameters()).detach()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    history = training.fit(model, loaders[0], epochs=1, optimizer=optimizer, schedule="constant", max_grad_norm=1e-3)
+    assert all(step["grad_norm"] > 1e-2 for step in history.steps)
+    moved = (nn.utils.parameters_to_vector(model.parameters()).detach() - before).norm()
+    assert 0 < moved <= len(history.steps) * 1e-3 * 1.01
