@@ -11,43 +11,61 @@ puts them on the CPU, where they talk through gloo.)
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
-from experiments import runner
-from helpers import batching, data, models, training
+from experiments.kit import command, rows
+from experiments.kit.environment import launched
+from experiments.kit.training import fit
+from helpers import batching, data, models
+
+ROWS = rows.EVIDENCE / "scaling.json"
 
 
-def measure(examples: int, batch_size: int, learning_rate: float, processes: int) -> dict[str, Any]:
-    """Losses of one epoch over the first ``examples`` training rows; ``processes`` only names the row."""
+@dataclass(frozen=True)
+class Setting:
+    """One run; ``processes`` only names the row."""
+
+    CODE: ClassVar[int] = 1
+
+    examples: int
+    batch_size: int
+    learning_rate: float
+    processes: int
+    data: str = "intents"
+    encoder: str = "pocket"
+    max_length: int = 32
+
+
+def measure(setting: Setting) -> dict[str, Any]:
+    """Losses of one epoch over the first ``examples`` training rows."""
     torch.manual_seed(0)
-    split = data.load("intents")["train"].shuffle(seed=0).select(range(examples))
-    tokenizer = models.tokenizer("pocket")
+    split = data.load(setting.data)["train"].shuffle(seed=0).select(range(setting.examples))
+    tokenizer = models.tokenizer(setting.encoder)
     model = models.load(
-        "pocket",
+        setting.encoder,
         head="classification",
         labels=data.labels(split),
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
-    loader = batching.loader(batching.encode(split, tokenizer, 32), tokenizer, batch_size, shuffle=True)
-    history = training.fit(model, loader, epochs=1, learning_rate=learning_rate)
+    encoded = batching.encode(split, tokenizer, setting.max_length)
+    loader = batching.loader(encoded, tokenizer, setting.batch_size, shuffle=True)
+    history = fit(model, loader, epochs=1, learning_rate=setting.learning_rate)
     return {"losses": [step["loss"] for step in history.steps]}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = command.parser(__doc__, rows=ROWS)
     parser.add_argument("--examples", type=int, default=128, help="training rows (default 128)")
     parser.add_argument("--batch-size", type=int, default=16, help="of all processes together (default 16)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, metavar="RATE", help="default 1e-3")
-    parser.add_argument("--output", type=Path, default=runner.EVIDENCE / "scaling.json")
-    options = vars(parser.parse_args(arguments))
-    output = options.pop("output")
-    runner.run(output, [options | {"processes": runner.processes()}], measure)
+    options = parser.parse_args(arguments)
+    setting = Setting(options.examples, options.batch_size, options.learning_rate, launched().num_processes)
+    rows.run(options.output, [setting], measure)
 
 
 if __name__ == "__main__":
-    main()
+    command.start(main)

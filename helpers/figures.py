@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.evaluation import Interval
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from helpers.evaluation import Interval
 
 # Okabe & Ito (2008), in the order in which the book uses them; yellow left out, too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -156,7 +156,7 @@ def bars(
 ) -> None:
     """Horizontal bars, first on top, with the value written behind each; an ``Interval`` is drawn as a line."""
     for place, (name, value) in enumerate(values.items()):
-        estimate, low, high = value if isinstance(value, Interval) else (value, value, value)
+        estimate, low, high = value if isinstance(value, tuple) else (value, value, value)
         axes.barh(name, estimate, color=colours[place % len(colours)])
         axes.plot([low, high], [place, place], color="black", linewidth=1.2)
         axes.annotate(

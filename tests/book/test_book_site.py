@@ -150,7 +150,7 @@ def test_a_picture_is_drawn_of_the_rows(build, tmp_path, monkeypatch):
         with figures.figure("Rates differ", f"{len(rows)} points.", then=then) as axes:
             axes.plot([row["settings"]["seed"] for row in rows], ".")
 
-    monkeypatch.setitem(sys.modules, "experiments.some", SimpleNamespace(draw=draw))
+    monkeypatch.setitem(sys.modules, "experiments.some.report", SimpleNamespace(draw=draw))
     (tmp_path / "book" / "evidence").mkdir()
     (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
     page, warnings = build("```{evidence} some\n:picture: draw\n```")
@@ -248,7 +248,7 @@ def _table(rows):
 
 
 def test_a_measured_table_says_where_it_comes_from(build, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "experiments.some", SimpleNamespace(table=_table))
+    monkeypatch.setitem(sys.modules, "experiments.some.report", SimpleNamespace(table=_table))
     (tmp_path / "book" / "evidence").mkdir()
     (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
     page, warnings = build("```{evidence} some\n```")

@@ -1,1 +1,1 @@
-"""Tests of `experiments/`, file by file."""
+"""Tests of `experiments/`, folder by folder."""

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import re
 import statistics
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from experiments import (
-    data_baselines,
-    frozen_vs_full,
-    further_pretraining,
-    learning_rate,
-    new_label,
-    public_data,
-    remedies,
-    runner,
-)
+from experiments.data_baselines import report as data_baselines
+from experiments.data_baselines.setting import sha256
+from experiments.frozen_vs_full import report as frozen_vs_full
+from experiments.frozen_vs_full.setting import REGIME
+from experiments.further_pretraining import report as further_pretraining
+from experiments.further_pretraining.setting import WAYS
+from experiments.kit.rows import EVIDENCE
+from experiments.learning_rate import report as learning_rate
+from experiments.new_label import report as new_label
+from experiments.public_data import report as public_data
+from experiments.remedies import report as remedies
 from tools.notebooks import BOOK
 
 PAGES = sorted((BOOK / "evidence").glob("*.md"))
 SHOWN = re.compile(r"```\{evidence\} (\w+)\n(?::(table|picture): (\w+)\n)?")
 
 
-def stored(module) -> list[dict]:
-    """The stored rows of an experiment; nothing is measured yet where there are none."""
-    if not module.ROWS.exists():
-        pytest.skip(f"{module.ROWS.name} has not been measured")
-    return json.loads(module.ROWS.read_text(encoding="utf-8"))
+FILES = sorted(EVIDENCE.glob("*.json"))
+
+
+def stored(name: str) -> list[dict]:
+    """The stored rows of an experiment."""
+    rows = json.loads((EVIDENCE / f"{name}.json").read_text(encoding="utf-8"))
+    assert len(rows) >= 20
+    return rows
 
 
 def flat(rows: list[dict]) -> pd.DataFrame:
@@ -55,8 +61,8 @@ def shown_tables() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("name", "kind", "function"), shown_tables())
 def test_every_table_and_picture_of_a_page_is_made_of_stored_rows(name, kind, function):
-    rows = json.loads((runner.EVIDENCE / f"{name}.json").read_text(encoding="utf-8"))
-    make = getattr(importlib.import_module(f"experiments.{name}"), function)
+    rows = stored(name)
+    make = getattr(importlib.import_module(f"experiments.{name}.report"), function)
     if kind == "picture":
         alts = []
         make(rows, then=lambda figure, alt: alts.append(alt))
@@ -65,49 +71,105 @@ def test_every_table_and_picture_of_a_page_is_made_of_stored_rows(name, kind, fu
         assert len(make(rows))
 
 
-@pytest.mark.parametrize("path", sorted(runner.EVIDENCE.glob("*.json")), ids=lambda path: path.stem)
-def test_every_row_says_what_it_takes_to_judge_and_repeat_it(path):
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    for row in rows if isinstance(rows, list) else []:
-        assert row["settings"] and row["results"] and row["minutes"] >= 0
-        assert row["device"] and row["precision"] in ("bf16", "fp32") and row["command"].startswith("python -m ")
-        assert {"torch", "transformers"} <= row["versions"].keys()
+def provenances(path: Path) -> list[dict]:
+    """What a file says of where its numbers come from: of every row, or of the one run of the pretraining."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(found, list):
+        assert all(row["settings"] and row["results"] and row["whole"] for row in found)
+        return found
+    assert found["recipe"] and found["date"]
+    return [found]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_says_what_it_takes_to_judge_and_repeat_it(path):
+    found = provenances(path)
+    assert found
+    for row in found:
+        assert row["minutes"] >= 0
+        assert row["device"] and row["precision"] in ("bf16", "fp32", "fp16")
+        assert row["command"] == f"python -m experiments.{path.stem}"
+        assert {"torch", "transformers", "datasets", "accelerate"} <= row["versions"].keys()
+        assert row["code"]["experiment"] >= 1 and row["code"]["helpers"]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "pretrain"], ids=lambda path: path.stem)
+def test_a_stored_row_is_what_its_experiment_would_ask_for(path):
+    """Its settings are those of the experiment's dataclass, so a start of the experiment finds it and goes on."""
+    setting = importlib.import_module(f"experiments.{path.stem}.setting").Setting
+    for row in stored(path.stem):
+        assert list(row["settings"]) == [field.name for field in dataclasses.fields(setting)]
+        assert row["code"]["experiment"] <= setting.CODE
+
+
+# One vocabulary: what a file calls by another name would be looked for in vain.
+OTHER_NAMES = {
+    "model": "encoder", "name": "data", "data_set": "data", "task": "data", "rate": "learning_rate",
+    "labels": "per_class", "batch": "batch_size", "length": "max_length", "size": "rows", "lora": "lora_rank",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "pretrain"], ids=lambda path: path.stem)
+def test_files_speak_one_language(path):
+    found = {name for row in stored(path.stem) for name in row["settings"]}
+    assert found and not found & OTHER_NAMES.keys()
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "bench"], ids=lambda path: path.stem)
+def test_no_row_is_of_half_a_run(path):
+    """An interrupted run is short: no run takes less than a third of what its group takes on the same device."""
+    found = provenances(path)
+    if "settings" not in found[0]:  # the one pretraining: it has all steps of its recipe
+        assert found[0]["curve"][-1]["step"] == found[0]["validation"][-1]["step"] == found[0]["recipe"]["steps"]
+        return
+    groups: dict[str, list[float]] = {}
+    for row in found:
+        group = json.dumps([row["device"], {k: v for k, v in row["settings"].items() if k != "seed"}])
+        groups.setdefault(group, []).append(row["minutes"])
+    assert any(len(minutes) >= 3 for minutes in groups.values())
+    for group, minutes in groups.items():
+        assert min(minutes) > statistics.median(minutes) / 3, group
 
 
 def test_data_baselines():
-    rows = stored(data_baselines)
-    for name, line in data_baselines.table(rows).iterrows():
+    rows = stored("data_baselines")
+    table = data_baselines.table(rows)
+    assert len(table) == 9
+    for name, line in table.iterrows():
         scores = [
             row["results"]["score"]
             for row in rows
-            if row["settings"]["name"] == name and row["settings"]["sha256"] == data_baselines.sha256(name)
+            if row["settings"]["data"] == name and row["settings"]["data_sha256"] == sha256(name)
         ]
         assert line["MiniLM, fine-tuned"] == pytest.approx(statistics.fmean(scores))
 
 
 def test_public_data():
-    rows = stored(public_data)
+    rows = stored("public_data")
     table = public_data.table(rows)
-    for name, runs in flat(rows).groupby("settings.name"):
+    for name, runs in flat(rows).groupby("settings.data"):
         check(table["MiniLM, fine-tuned"][name], list(runs["results.score"]))
 
 
 def test_frozen_vs_full():
-    rows = stored(frozen_vs_full)
+    rows = stored("frozen_vs_full")
     table = frozen_vs_full.table(rows)
-    for regime, runs in flat(rows).groupby([f"settings.{name}" for name in frozen_vs_full.REGIME]):
+    for regime, runs in flat(rows).groupby([f"settings.{name}" for name in REGIME]):
         first = runs[runs["settings.seed"] == runs["settings.seed"].min()]
-        rate = first.set_index("settings.rate")["results.validation.accuracy"].idxmax()
-        best = runs[runs["settings.rate"] == rate]
-        task, model, size, *rest = regime
+        rate = first.set_index("settings.learning_rate")["results.validation.accuracy"].idxmax()
+        best = runs[runs["settings.learning_rate"] == rate]
+        name, model, size, *rest = regime
+        task = frozen_vs_full.SHORT[name]
         check(table["accuracy"][(task, model, size or "all", *rest, rate)], list(best["results.test.accuracy"]))
 
 
 def test_learning_rate():
-    rows = stored(learning_rate)
+    rows = stored("learning_rate")
     table = learning_rate.table(rows)
     names = {"minilm": "results.retained.spearman", "pocket": "results.retained.masked_accuracy"}
-    for (model, regime, rate), runs in flat(rows).groupby(["settings.model", "settings.regime", "settings.rate"]):
+    for (model, regime, rate), runs in flat(rows).groupby(
+        ["settings.encoder", "settings.regime", "settings.learning_rate"]
+    ):
         line, finished = table.loc[model, regime, rate], runs[~runs["results.diverged"]]
         check(line["accuracy"], list(runs["results.accuracy"].fillna(0.0)))
         assert line["diverged"] == len(runs) - len(finished)
@@ -116,7 +178,7 @@ def test_learning_rate():
 
 
 def test_new_label():
-    rows = stored(new_label)
+    rows = stored("new_label")
     table = new_label.table(rows)
     for remedy, runs in flat(rows).groupby("settings.remedy"):
         for score in ("old", "new", "claimed"):
@@ -124,7 +186,7 @@ def test_new_label():
 
 
 def test_remedies():
-    rows = stored(remedies)
+    rows = stored("remedies")
     table = remedies.table(rows)
     tested = flat(rows)[lambda frame: frame["settings.split"] == "test"]
     for key, runs in tested.groupby(["settings.remedy", "settings.strength"]):
@@ -134,11 +196,11 @@ def test_remedies():
 
 
 def test_further_pretraining():
-    rows = stored(further_pretraining)
+    rows = stored("further_pretraining")
     table = further_pretraining.table(rows)
-    runs = flat(rows)[lambda frame: frame["settings.labels"] > 0]
-    wide = runs.pivot_table("results.accuracy", ["settings.labels", "settings.seed"], "settings.way")
+    runs = flat(rows)[lambda frame: frame["settings.per_class"] > 0]
+    wide = runs.pivot_table("results.accuracy", ["settings.per_class", "settings.seed"], "settings.way")
     for labels, group in wide.groupby(level=0):
-        for way in further_pretraining.WAYS:
+        for way in WAYS:
             check(table[way][labels], list(group[way].dropna()))
         check(table["further - full"][labels], list((group["further"] - group["full"]).dropna()))

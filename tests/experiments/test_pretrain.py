@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,11 +11,15 @@ import pytest
 import torch
 from datasets import Dataset, DatasetDict
 
-from experiments import pretrain
-from helpers import data, models
+from experiments.pretrain import __main__ as command
+from experiments.pretrain import card as cards
+from experiments.pretrain import loop
+from experiments.pretrain.recipe import Recipe
+from helpers import batching, data, models, runtime
+from helpers.batching import language
 from tests.conftest import WORDS
 
-RECIPE = pretrain.Recipe(
+RECIPE = Recipe(
     steps=7,
     layers=1,
     hidden=16,
@@ -46,7 +51,7 @@ def corpus():
 @pytest.fixture
 def run(corpus, tmp_path):
     def run(recipe=RECIPE, folder="run", **options):
-        return pretrain.pretrain(recipe, corpus, tmp_path / folder, checkpoint_every=2, evaluate_every=3, **options)
+        return loop.pretrain(recipe, corpus, tmp_path / folder, checkpoint_every=2, evaluate_every=3, **options)
 
     return run
 
@@ -69,12 +74,12 @@ def test_interrupted_and_resumed_equals_uninterrupted(run):
     assert run(folder="parts", stop_after=4) is None
     assert same(run(folder="parts"), whole)
     assert [point["step"] for point in whole[2]["curve"]] == [1, 2, 3, 4, 5, 6, 7]
-    assert not same(run(folder="other seed", recipe=pretrain.Recipe(**vars(RECIPE) | {"seed": 1})), whole)
+    assert not same(run(folder="other seed", recipe=Recipe(**vars(RECIPE) | {"seed": 1})), whole)
 
 
 def test_killed_and_resumed_equals_uninterrupted(run, monkeypatch):
     whole = run(folder="whole")
-    predict, calls = pretrain.predict, []
+    predict, calls = loop.predict, []
 
     def dies(model, batch):
         calls.append(1)
@@ -82,23 +87,23 @@ def test_killed_and_resumed_equals_uninterrupted(run, monkeypatch):
             raise MemoryError
         return predict(model, batch)
 
-    monkeypatch.setattr(pretrain, "predict", dies)
+    monkeypatch.setattr(loop, "predict", dies)
     with pytest.raises(MemoryError):
         run(folder="killed")
-    monkeypatch.setattr(pretrain, "predict", predict)
+    monkeypatch.setattr(loop, "predict", predict)
     assert same(run(folder="killed"), whole)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_after_the_step_in_hand(run, monkeypatch, capsys, number):
-    predict = pretrain.predict
+    predict = loop.predict
 
     def interrupted(model, batch):
         os.kill(os.getpid(), number)
         return predict(model, batch)
 
     before = signal.getsignal(number)
-    monkeypatch.setattr(pretrain, "predict", interrupted)
+    monkeypatch.setattr(loop, "predict", interrupted)
     assert run() is None
     assert "after step 1 of 7" in capsys.readouterr().out
     assert signal.getsignal(number) == before
@@ -107,7 +112,7 @@ def test_a_signal_ends_the_run_after_the_step_in_hand(run, monkeypatch, capsys, 
 def test_a_checkpoint_of_another_run_is_refused(run, corpus):
     run(stop_after=1)
     with pytest.raises(ValueError, match="belongs to another run"):
-        run(recipe=pretrain.Recipe(**vars(RECIPE) | {"steps": 9}))
+        run(recipe=Recipe(**vars(RECIPE) | {"steps": 9}))
     corpus["train"] = corpus["train"].select(range(12))
     with pytest.raises(ValueError, match="belongs to another run"):
         run()
@@ -119,13 +124,13 @@ def test_the_last_checkpoint_gives_the_finished_model_again(run):
 
 def test_prediction_at_masked_places_equals_the_model_s_own(run, corpus):
     model, tokenizer, _ = run()
-    encoded = pretrain.encode(pretrain.sentence_pairs(corpus["test"]), tokenizer, 32)
-    batch = next(iter(pretrain.loader(encoded, tokenizer, 8, collate=pretrain.PretrainingBatches(tokenizer))))
+    encoded = batching.encode(language.sentence_pairs(corpus["test"]), tokenizer, 32)
+    batch = next(iter(batching.loader(encoded, tokenizer, 8, collate=language.PretrainingBatches(tokenizer))))
     with torch.inference_mode():
-        words, relation = pretrain.predict(model.eval(), batch)
-        with pretrain.runtime.autocast():
+        words, relation = loop.predict(model.eval(), batch)
+        with runtime.autocast():
             output = model(**batch)
-    places = batch["labels"] != pretrain.IGNORED
+    places = batch["labels"] != language.IGNORED
     torch.testing.assert_close(words, output.prediction_logits[places].float(), rtol=0.02, atol=0.02)
     torch.testing.assert_close(relation, output.seq_relationship_logits.float(), rtol=0.02, atol=0.02)
 
@@ -135,23 +140,24 @@ def test_command_line_writes_model_card_and_curve(corpus, tmp_path, monkeypatch)
     paths = {name: tmp_path / name for name in ("folder", "output", "evidence")}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(RECIPE).items()]
     options += [f"--{name}={path}" for name, path in paths.items()]
-    assert pretrain.main(options) == 0
+    assert command.main(options) == 0
     card = json.loads((paths["output"] / "card.json").read_text())
-    assert card["recipe"] == vars(RECIPE)
+    assert card["recipe"] == dataclasses.asdict(RECIPE)
     assert card["validation"][-1]["step"] == RECIPE.steps
-    assert json.loads(paths["evidence"].read_text())["curve"][-1]["step"] == RECIPE.steps
-    assert (paths["output"] / "README.md").read_text() == pretrain.describe(card)
+    evidence = json.loads(paths["evidence"].read_text(encoding="utf-8"))
+    assert evidence["curve"][-1]["step"] == RECIPE.steps and evidence["code"]["experiment"] == Recipe.CODE
+    assert (paths["output"] / "README.md").read_text() == cards.describe(card)
     loaded = models.load(str(paths["output"]), head="pretraining")
     tokenizer = models.tokenizer(str(paths["output"]))
     assert loaded.dtype == torch.float32
     assert tokenizer.model_max_length == 32
-    scores = pretrain.evaluate(loaded, tokenizer, corpus["test"], sentences=3)
+    scores = loop.evaluate(loaded, tokenizer, corpus["test"], sentences=3)
     assert scores["masked_accuracy"] == pytest.approx(card["test"]["masked_accuracy"], abs=0.1)
 
 
 def test_the_pocket_bert_is_as_good_as_its_card_says():
     card = json.loads((models.POCKET_FOLDER / "card.json").read_text(encoding="utf-8"))
-    assert (models.POCKET_FOLDER / "README.md").read_text(encoding="utf-8") == pretrain.describe(card)
+    assert (models.POCKET_FOLDER / "README.md").read_text(encoding="utf-8") == cards.describe(card)
     assert card["test"]["masked_accuracy"] >= 0.50
     assert card["test"]["next_sentence_accuracy"] >= 0.9
     assert card["validation"][-1]["step"] == card["recipe"]["steps"]  # a chapter draws this curve
@@ -159,6 +165,6 @@ def test_the_pocket_bert_is_as_good_as_its_card_says():
     assert sum(parameter.numel() for parameter in model.parameters()) == card["parameters"] <= 6e6
     assert (models.POCKET_FOLDER / "model.safetensors").stat().st_size <= 12e6
     # A sample, and sentences of whatever versions are installed here: hence the margins.
-    scores = pretrain.evaluate(model, tokenizer, data.load("documentation")["test"], pairs=600, sentences=3)
+    scores = loop.evaluate(model, tokenizer, data.load("documentation")["test"], pairs=600, sentences=3)
     assert scores["masked_accuracy"] >= card["test"]["masked_accuracy"] - 0.05
     assert scores["next_sentence_accuracy"] >= card["test"]["next_sentence_accuracy"] - 0.06

@@ -241,7 +241,7 @@ def _kind(feature: object) -> object:
     return (type(feature).__name__, _kind(inner) if inner is not None else getattr(feature, "dtype", None))
 
 
-# What the sets must show, as measured by experiments/data_baselines.py
+# What the sets must show, as measured by experiments.data_baselines
 
 
 @pytest.mark.parametrize("name", ["intents", "reviews", "comments", "paraphrases"])
@@ -265,19 +265,16 @@ def test_fine_tuning_is_clearly_above_what_hardly_reads(name, lead):
 
 def test_measured_scores_belong_to_the_files_as_they_are():
     """A changed file needs new scores: ``python -m experiments.data_baselines NAME``."""
-    from experiments import data_baselines
+    from experiments.data_baselines import baselines, report, setting
 
     names = json.loads((data.SETS / "measured.json").read_text(encoding="utf-8"))
+    assert names
+    stored = json.loads(setting.ROWS.read_text(encoding="utf-8"))
     for name in names:
         found = data.measured(name)
-        assert found["sha256"] == data_baselines.sha256(name), f"{name} was changed after it was measured"
-        assert data_baselines.baselines(name) == pytest.approx(found["baselines"], abs=0.01)
-        rows = [
-            row["results"]["score"]
-            for row in json.loads(data_baselines.ROWS.read_text(encoding="utf-8"))
-            if row["settings"]["name"] == name and row["settings"]["sha256"] == found["sha256"]
-        ]
-        assert np.mean(rows) == pytest.approx(found["minilm"]["mean"])
+        assert found["sha256"] == setting.sha256(name), f"{name} was changed after it was measured"
+        assert baselines.baselines(name) == pytest.approx(found["baselines"], abs=0.01)
+        assert np.mean(report.scores(stored, name)) == pytest.approx(found["minilm"]["mean"])
 
 
 def test_overview_and_cards_show_what_was_measured():

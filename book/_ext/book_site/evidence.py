@@ -3,7 +3,7 @@
     ```{evidence} frozen_vs_full
     ```
 
-The module ``experiments.frozen_vs_full`` has a function ``table`` that makes a table of the rows in
+The module ``experiments.frozen_vs_full.report`` has a function ``table`` that makes a table of the rows in
 ``book/evidence/frozen_vs_full.json``, and this directive shows it, with what it takes to judge and to repeat it: how
 many runs and seeds, on which device, for how long, with which versions, and the command. ``:table:`` names
 another function of it, ``:numbers: 3`` sets the digits behind the point. A file without rows warns, which fails the
@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import directives
-from experiments import summary
+from experiments.kit import report
 from helpers import figures
 from matplotlib.figure import Figure
 from sphinx.application import Sphinx
@@ -55,7 +55,7 @@ class Evidence(SphinxDirective):
         if not rows:
             raise self.error(f"there is no result of {name} in {path.name}")
         self.env.note_dependency(str(path))
-        module = importlib.import_module(f"experiments.{name}")
+        module = importlib.import_module(f"experiments.{name}.report")
         if "picture" in self.options:
             return self.pictures(getattr(module, self.options["picture"]), rows)
         frame = getattr(module, self.options.get("table", "table"))(rows).reset_index()
@@ -82,7 +82,7 @@ def shown(value: object, digits: int) -> str:
     """A cell's text: so many digits behind the point, a dash for what is missing, words as they are."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return "–"
-    if isinstance(value, summary.Spread):  # in a narrow column it breaks before its interval, and nowhere else
+    if isinstance(value, report.Spread):  # in a narrow column it breaks before its interval, and nowhere else
         return str(value).replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}[", " [")
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)

@@ -1,0 +1,80 @@
+"""What do several seeds say together? The cells of the evidence tables.
+
+Every table of ``book/evidence`` is made of raw rows by these functions, so that all of them mean the same by a spread.
+Nothing here needs PyTorch.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+
+class Spread(NamedTuple):
+    """Mean over the seeds, their standard deviation, and Student's 95 % interval of the mean.
+
+    ``sd``, ``low`` and ``high`` are NaN where there is one seed only.
+
+    >>> print(spread([0.8, 0.9, 1.0]))
+    0.900 ± 0.100 [0.652, 1.148]
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    seeds: int
+
+    def __str__(self) -> str:
+        if self.seeds < 2:
+            return f"{self.mean:.3f}"
+        return f"{self.mean:.3f} ± {self.sd:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Sum up one score of several seeds; the interval is for the seeds alone, the test rows are the same in all."""
+    from scipy.stats import t
+
+    values = [float(value) for value in values]
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Spread(mean, math.nan, math.nan, math.nan, len(values))
+    sd = statistics.stdev(values)
+    reach = float(t.ppf(0.975, len(values) - 1)) * sd / math.sqrt(len(values))
+    return Spread(mean, sd, mean - reach, mean + reach, len(values))
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a table, one line each: a column for every setting, result (``test.accuracy``), and what else they say.
+
+    Raises ``ValueError`` where a setting and a result have the same name.
+    """
+    flat = pd.json_normalize(list(rows))
+    found = flat.rename(columns=lambda name: name.removeprefix("settings.").removeprefix("results."))
+    if twice := sorted(set(found.columns[found.columns.duplicated()])):
+        raise ValueError(f"A setting and a result are both called {twice[0]!r}. Rename one of them.")
+    return found
+
+
+def table(runs: pd.DataFrame, by: Sequence[str], scores: Mapping[str, str]) -> pd.DataFrame:
+    """One line a group of runs with equal ``by``, in the order in which they first appear.
+
+    Args:
+        runs: from :func:`frame`.
+        scores: the table's column -> the column of ``runs`` that it is the :class:`Spread` of.
+
+    Two more columns: ``seeds``, and ``minutes`` of a run on average.
+    """
+    groups = list(runs.groupby(list(by), sort=False, dropna=False))
+    columns = {
+        **{heading: [spread(group[column]) for _, group in groups] for heading, column in scores.items()},
+        "seeds": [len(group) for _, group in groups],
+        "minutes": [statistics.fmean(group["minutes"]) for _, group in groups],
+    }
+    index = pd.MultiIndex.from_tuples([key for key, _ in groups], names=by)
+    # Columns of objects, for pandas would take a spread for five numbers.
+    return pd.DataFrame({name: pd.Series(cells, index=index, dtype=object) for name, cells in columns.items()})

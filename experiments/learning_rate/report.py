@@ -1,0 +1,81 @@
+"""What do the rows of the grid of learning rates say?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from experiments.kit import report
+from experiments.kit.rows import Row
+from experiments.learning_rate.setting import ENCODERS, REGIMES
+from helpers import figures
+
+# What an encoder was pretrained for, and the score that stands for it.
+ABILITIES = {"minilm": ("Spearman's correlation", "spearman"), "pocket": ("masked accuracy", "masked_accuracy")}
+
+
+def runs_of(rows: Sequence[Row]) -> pd.DataFrame:
+    """One line a run, with ``ability`` and ``ability_before`` beside its settings and results.
+
+    A run that diverged counts as one that answers nothing right; it has no ability.
+    """
+    runs = report.frame(rows).reindex(columns=_columns(rows))
+    for name, when in (("ability", "retained"), ("ability_before", "before")):
+        runs[name] = [line[f"{when}.{ABILITIES[line['encoder']][1]}"] for _, line in runs.iterrows()]
+    runs["accuracy"] = runs["accuracy"].fillna(0.0)
+    return runs
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of the rows, and those of abilities and accuracy, which a part of the grid may lack."""
+    wanted = ["accuracy", *(f"{when}.{score}" for when in ("retained", "before") for _, score in ABILITIES.values())]
+    return list(dict.fromkeys([*report.frame(rows).columns, *wanted]))
+
+
+def table(rows: Sequence[Row]) -> pd.DataFrame:
+    """One line for every encoder, regime and rate: task accuracy and what is left of the ability, over the seeds.
+
+    The ability is the masked accuracy of the pocket BERT and Spearman's correlation of MiniLM. A run that diverged
+    counts as one that answers nothing right, and is counted besides.
+    """
+    lines = {}
+    for key, group in runs_of(rows).groupby(["encoder", "regime", "learning_rate"]):
+        finished = group[group["diverged"] == False]  # noqa: E712
+        lines[key] = {
+            "accuracy": report.spread(group["accuracy"]),
+            "ability": report.spread(finished["ability"]) if len(finished) else math.nan,
+            "ability before": finished["ability_before"].iloc[0] if len(finished) else math.nan,
+            "diverged": len(group) - len(finished),
+            "seeds": len(group),
+        }
+    index = pd.MultiIndex.from_tuples(lines, names=("model", "regime", "rate"))
+    return pd.DataFrame(list(lines.values()), index=index)
+
+
+def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
+    """Task and ability against the rate, one point a run: above, how well the task is learned; below, what is left."""
+    runs = runs_of(rows)
+    done = runs[runs["diverged"] == False]  # noqa: E712
+    names = [name for name in ENCODERS if (runs["encoder"] == name).any()]
+    with figures.figure(
+        "Full fine-tuning learns best where it has cost part of the old ability",
+        "Points, one a run, against the learning rate on a log axis: task accuracy above, pretrained ability below, "
+        "for head only, full and LoRA, one column a model. A dashed line marks the ability before training.",
+        columns=len(names),
+        rows=2,
+        size=(8.0, 5.6),
+        then=then,
+    ) as axes:
+        for (upper, lower), name in zip(np.reshape(axes, (2, len(names))).T, names, strict=True):
+            for regime, colour in zip(REGIMES, figures.COLOURS, strict=False):
+                own = done[(done["encoder"] == name) & (done["regime"] == regime)]
+                upper.plot(own["learning_rate"], own["accuracy"], ".", color=colour, label=regime)
+                lower.plot(own["learning_rate"], own["ability"], ".", color=colour)
+                for before in own["ability_before"][:1]:
+                    lower.axhline(before, color="black", linestyle="--", linewidth=0.8)
+            upper.set(title=name, xscale="log", ylabel="task accuracy")
+            lower.set(xscale="log", xlabel="learning rate", ylabel=ABILITIES[name][0])
+            upper.legend(frameon=False)

@@ -1,0 +1,72 @@
+"""What identifies a row of one label more, and which remedies are measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from experiments.kit.rows import EVIDENCE
+
+ROWS = EVIDENCE / "new_label.json"
+CACHE = Path(__file__).parents[2] / ".cache" / "new_label"
+SEEDS, VALIDATION_SEEDS = (0, 1, 2, 3, 4), (100, 101, 102, 103, 104)
+INITS = ("imprint", "mean", "random", "zeros")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One draw and one remedy: plain fine-tuning on the new examples from an imprinted row, but for what is said.
+
+    ``train`` is ``"everything"``, ``"head"`` or ``"row"`` (the new label's row of the classifier). ``per_class`` old
+    sentences are kept of every label, to train on (``use="replay"``) or to correct by (``use="shift"``).
+    """
+
+    CODE: ClassVar[int] = 1
+
+    remedy: str
+    seed: int = 0
+    split: str = "test"
+    init: str = "imprint"
+    train: str = "everything"
+    learning_rate: float = 1e-4
+    epochs: int = 10  # passes over the rows
+    batch_size: int = 16
+    per_class: int = 0
+    use: str = "replay"
+    strength: float = 0.0  # of the distillation
+    align: bool = False  # weight alignment after training
+    tolerated: float = 0.05  # kept old sentences that the correction may leave to the new label
+    # The case, and how the old classifier is trained.
+    encoder: str = "minilm"
+    data: str = "clinc/clinc_oos:small"
+    old_labels: int = 135
+    examples: int = 10
+    max_length: int = 64
+    old_learning_rate: float = 4e-4
+    old_epochs: int = 4
+    old_batch_size: int = 32
+
+
+HEAD: dict[str, Any] = {"train": "head", "learning_rate": 3e-3}
+ROW: dict[str, Any] = {"train": "row", "learning_rate": 3e-3}
+REMEDIES: dict[str, dict[str, Any]] = {
+    **{f"before training, {init}": {"init": init, "epochs": 0} for init in INITS},
+    **{f"plain from {init}": {"init": init} for init in ("random", "mean")},
+    "plain, 4 passes": {"epochs": 4},
+    "plain": {},
+    "plain, 40 passes": {"epochs": 40},
+    "the rate of the old training": {"learning_rate": 4e-4},
+    "a third of the rate": {"learning_rate": 3e-5},
+    "head only": HEAD,
+    "new row only from mean": ROW | {"init": "mean"},
+    "new row only": ROW,
+    "distillation": {"strength": 1.0},
+    "distillation, strong": {"strength": 10.0},
+    **{f"replay {kept}": {"per_class": kept} for kept in (1, 2, 5)},
+    "new row only with replay 2": ROW | {"per_class": 2},
+    "replay 2 and distillation": {"per_class": 2, "strength": 1.0},
+    "plain, aligned": {"align": True},
+    "replay 2, aligned": {"per_class": 2, "align": True},
+    "plain, bias corrected": {"per_class": 2, "use": "shift"},
+}

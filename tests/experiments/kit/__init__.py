@@ -1,0 +1,1 @@
+"""Tests of what experiments share, file by file."""
