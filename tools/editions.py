@@ -3,9 +3,10 @@
     python -m tools.editions [--output FOLDER]
 
 A student's notebook has a stub where the source has a solution, with the same signature and docstring. What the cells
-of an exercise print is cleared, and so is what follows a question of the kind "predict before you run". An instructor's
-notebook is the chapter with its solutions, and one cell more at the top: how long the chapter takes, and what
-``book/workshop/notes.yml`` says about teaching it. Each edition is also packed as a zip.
+of an exercise print is cleared, and so is what follows a question of the kind "predict before you run"; the short
+answer under the title is left out. An instructor's notebook is the chapter with its solutions, and one cell more at the
+top: how long the chapter takes, and what ``book/workshop/notes.yml`` says about teaching it. Each edition is also
+packed as a zip.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from tools import outline
+from tools import answers, outline
 from tools.hygiene import EXERCISE, tags
 from tools.notebooks import BOOK
 
@@ -68,6 +69,7 @@ def student(source: NotebookNode) -> NotebookNode:
     exercise, predicting = "", False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
+            cell.source = answers.remove(cell.source)
             numbers = [number for number, _ in EXERCISE.findall(cell.source)]
             exercise = numbers[-1] if numbers else exercise
             if PREDICT in cell.source:

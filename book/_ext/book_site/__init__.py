@@ -1,5 +1,6 @@
-"""What the book's website does beyond Jupyter Book: folded solutions, marked claims, formulas without scripts,
-results quoted from the chapters, the ledger of claims, and a preview for links shared elsewhere.
+"""What the book's website does beyond Jupyter Book: folded solutions, marked claims, boxes for short answers,
+formulas without scripts, results quoted from the chapters, the ledger of claims, and a preview for links shared
+elsewhere.
 
 Named in ``_config.yml`` under ``local_extensions``.
 """
@@ -14,11 +15,11 @@ from sphinx.application import Sphinx
 # What the site says of the chapters is read by tools/ and experiments/, which are not installed as packages.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from . import accessibility, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop
+from . import accessibility, answers, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the parts with Sphinx."""
-    for part in (accessibility, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop):
+    for part in (accessibility, answers, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
