@@ -18,8 +18,7 @@ import torch
 import transformers
 from torch import nn
 
-from tests.book.test_pitfalls import HEADING, anchor
-from tools import answers, editions, outline
+from tools import answers, editions, finder, outline
 from tools.notebooks import BOOK
 
 CHAPTERS = {chapter.name: chapter for chapters in outline.parts().values() for chapter in chapters}
@@ -67,7 +66,7 @@ def test_an_answer_is_short_and_each_line_is_shown(name: str):
         page, _, section = link.partition("#")
         target = (CHAPTERS[name].path.parent / page).resolve() if page else CHAPTERS[name].path
         chapter = CHAPTERS[target.relative_to(BOOK.resolve()).with_suffix("").as_posix()]
-        assert section in [anchor(heading) for cell in chapter.cells for heading in HEADING.findall(cell.source)], link
+        assert section in finder.sections(chapter.name), link
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

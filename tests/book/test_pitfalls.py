@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tools.finder import anchor
 from tools.hygiene import texts
 from tools.notebooks import BOOK
 
@@ -41,11 +42,6 @@ def entries(page: str) -> list[Pitfall]:
         Pitfall(symptom, re.split(r"^## ", text, flags=re.MULTILINE)[0])
         for symptom, text in zip(parts[::2], parts[1::2], strict=True)
     ]
-
-
-def anchor(heading: str) -> str:
-    """The anchor by which MyST knows a heading; GitHub's is the same."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 def section_outputs(notebook: Path, wanted: str) -> list[str] | None:

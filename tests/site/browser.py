@@ -296,6 +296,26 @@ def search(browser: Chrome, address: str, words: str) -> int:
     return 0
 
 
+def found(browser: Chrome, address: str, words: str) -> list[str]:
+    """Type ``words`` into the site's search box; the pages that are found, best first, none if none came in time."""
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(f"{address}search.html")
+    browser.find_element("css selector", "main form.bd-search input[name=q]").send_keys(words, Keys.ENTER)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        # The summary is written after the last result.
+        if "?q=" in browser.current_url and browser.execute_script(
+            "return !!document.querySelector('#search-results .search-summary')?.innerText"
+        ):
+            links = browser.execute_script(
+                "return [...document.querySelectorAll('#search-results .search > li > a')].map(link => link.href)"
+            )
+            return [link.removeprefix(address).partition("?")[0].partition("#")[0] for link in links]
+        time.sleep(0.05)
+    return []
+
+
 def html_files(site: Path) -> list[str]:
     """The pages of a built site, relative to it; templates among the static files are none."""
     found = (path.relative_to(site) for path in site.rglob("*.html"))

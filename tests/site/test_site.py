@@ -8,13 +8,40 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.site import checks
-from tests.site.browser import Page, open_by_keyboard, search
+from tests.site.browser import Page, found, open_by_keyboard, search
 from tests.site.conftest import REPOSITORY, SITE
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 pytestmark = pytest.mark.site
+# What readers type, and the page that they want among the first three.
+SEARCHES = {
+    "CSV": "practice/02_trainer_v5",
+    "my own dataset": "practice/02_trainer_v5",
+    "overfitting": "optimization/03_learning_rate_and_seeds",
+    "long documents": "start/02_text_to_tensors",
+    "inference": "practice/04_serving",
+    "multilingual": "start/02_text_to_tensors",
+    "catastrophic forgetting": "forgetting/01_new_label",
+    "CUDA out of memory": "practice/03_scaling",
+    "imbalanced": "heads/02_classification",
+    "freeze layers": "freezing/01_what_moves",
+    "learning rate": "optimization/03_learning_rate_and_seeds",
+    "LoRA": "freezing/03_in_between",
+    "add a class": "forgetting/01_new_label",
+    "from scratch": "pretraining/01_from_scratch",
+    "domain adaptation": "pretraining/02_further_pretraining",
+    "named entity recognition": "heads/05_token_classification",
+    "sentence embeddings": "start/02_text_to_tensors",
+    "multi-label": "heads/02_classification",
+    "gradient accumulation": "practice/02_trainer_v5",
+    "random seed": "optimization/03_learning_rate_and_seeds",
+    "quantization": "practice/04_serving",
+    "warmup": "optimization/02_warmup_and_schedules",
+    "early stopping": "practice/02_trainer_v5",
+    "save_pretrained": "practice/01_saving",
+}
 SOLUTION = ".cell.tag_solution > details > summary"
 
 
@@ -45,6 +72,11 @@ def test_every_chapter_has_a_page(site: str) -> None:
 
 def test_search_finds_a_word(site: str, browser: Chrome) -> None:
     assert search(browser, site, "fine-tuning") > 0
+
+
+@pytest.mark.parametrize("words", SEARCHES)
+def test_what_readers_type_finds_their_page(words: str, site: str, browser: Chrome) -> None:
+    assert f"{SEARCHES[words]}.html" in found(browser, site, words)[:3]
 
 
 def test_a_solution_opens_by_keyboard(site: str, see: Callable[[str], Page], browser: Chrome) -> None:

@@ -15,11 +15,13 @@ from sphinx.application import Sphinx
 # What the site says of the chapters is read by tools/ and experiments/, which are not installed as packages.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from . import accessibility, answers, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop
+from . import accessibility, answers, cells, evidence, finder, head, ledger, mathml, results, sizes, weight, workshop
+
+PARTS = (accessibility, answers, cells, evidence, finder, head, ledger, mathml, results, sizes, weight, workshop)
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the parts with Sphinx."""
-    for part in (accessibility, answers, cells, evidence, head, ledger, mathml, results, sizes, weight, workshop):
+    for part in PARTS:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
