@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from datasets import Dataset
 from torch import nn
@@ -33,7 +35,7 @@ class Learner:
         for label in labels:
             heads.add_label(self.model, label, "random")
         rows_of_all, model = self.remedy.rows(rows), self.remedy.before(self.model)
-        self.train(rows_of_all, model, self.remedy.rate(), optimizer=self.remedy.optimizer(model), loss=loss)
+        self.train(rows_of_all, model, loss=loss, **self.remedy.options(model))
         self.model = self.remedy.after(model)
         return clock() - began + self.remember(rows)
 
@@ -43,9 +45,9 @@ class Learner:
         self.remedy.remember(self, rows)
         return clock() - began
 
-    def train(self, rows: Dataset, model: nn.Module, rate: float, **options: object) -> None:
-        """Fine-tune ``model`` on these rows."""
-        fit(model, self.loader(rows, shuffle=True), epochs=self.setting.epochs, learning_rate=rate, **options)
+    def train(self, rows: Dataset, model: nn.Module, **options: Any) -> None:
+        """Fine-tune ``model`` on these rows; ``options`` are those of ``fit``."""
+        fit(model, self.loader(rows, shuffle=True), epochs=self.setting.epochs, **options)
 
     def scores(self, rows: Dataset, task_of: np.ndarray) -> tuple[list[float], list[float]]:
         """Accuracy on each task, among all labels known so far and among the task's own; 0 for tasks to come.

@@ -45,7 +45,7 @@ def _first_task(setting: Setting) -> tuple[PreTrainedModel, float]:
     first = models.load(setting.encoder, head=heads.PooledClassifier, pooling="mean", labels=labels)
     learner = Learner(first, setting)
     rows = of_labels(load(setting.data)["train"], labels, labels, setting.per_class)
-    learner.train(rows, first, setting.learning_rate)
+    learner.train(rows, first, learning_rate=setting.learning_rate)
     return first, clock() - began
 
 

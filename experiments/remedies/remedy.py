@@ -8,9 +8,8 @@ is used here: ``helpers.forgetting`` and ``helpers.freezing``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
 from datasets import Dataset, concatenate_datasets
 from torch import nn
 from transformers import PreTrainedModel
@@ -42,9 +41,9 @@ class Remedy:
         """The learning rate of the next task."""
         return self.setting.learning_rate
 
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer | None:
-        """The optimizer of the next task; by default the one of ``fit``."""
-        return None
+    def options(self, model: nn.Module) -> dict[str, Any]:
+        """How ``fit`` moves ``model``, the one to train on the next task: a learning rate or an optimizer."""
+        return {"learning_rate": self.rate()}
 
     def before(self, model: PreTrainedModel) -> nn.Module:
         """The model to train on the next task; its head has grown already."""
@@ -69,9 +68,9 @@ class LowerRate(Remedy):
 class LayerwiseRates(Remedy):
     """Rates that fall by a factor from one layer to the one below."""
 
-    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        rate = self.setting.learning_rate
-        return optimizers.adamw(optimizers.layerwise(model, rate, self.strength), rate)
+    def options(self, model: nn.Module) -> dict[str, Any]:
+        groups = optimizers.layerwise(model, self.rate(), self.strength)
+        return {"optimizer": optimizers.adamw(groups, self.rate())}
 
 
 class FrozenLayers(Remedy):
