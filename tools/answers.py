@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 MARK = "Short answer."
-SHORT = 10  # words; a sentence with fewer says too little alone
+SHORT = 14  # words; a sentence with fewer says too little alone
 _BOX = re.compile(rf"^> \*\*{re.escape(MARK)}\*\* (?:.*\n)(?:>.*(?:\n|\Z))*\n?", re.MULTILINE)
 _CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)]+)\)")
