@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -94,6 +96,21 @@ def strings(name: str, value: Any) -> list[str]:
         if not isinstance(item, str):
             raise ValueError(f"{name}[{place}] must be a string, got {item!r}.")
     return values
+
+
+def finite(name: str, values: Any) -> np.ndarray:
+    """Return ``values`` as an array of numbers; else raise ``ValueError`` that names the first that is not finite."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers, got {str(values)[:60]!r}.") from None
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        place = ", ".join(map(str, wrong[0]))
+        raise ValueError(
+            f"{name} must be finite numbers; {len(wrong)} of {array.size} are not, the first at [{place}]."
+        )
+    return array
 
 
 def same_length(**values: Any) -> None:

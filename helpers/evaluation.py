@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from helpers import errors, runtime
 from helpers import metrics as scores
-from helpers import runtime
 from helpers.batching import IGNORED
 from helpers.errors import number, with_rows
 from helpers.metrics import Metrics
@@ -147,13 +147,13 @@ def interval(
 
     Percentile method (Efron & Tibshirani 1993, chapter 13). Raises ``ValueError`` without values.
     """
-    values = np.asarray(values, dtype=float)
+    errors.number("confidence", confidence, above=0, below=1)
+    errors.number("draws", draws, low=1, whole=True)
+    values = errors.finite("values", errors.listed("values", values))
     if values.size == 0:
         raise ValueError("No values: an interval needs at least one example.")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{int((~np.isfinite(values)).sum())} of the values are not finite.")
-    number("confidence", confidence, above=0, below=1)
-    number("draws", draws, low=1, whole=True)
+    if values.ndim > 1 and score is None:
+        raise ValueError(f"One value an example is needed, got shape {values.shape}; for more columns, give score=….")
     picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     tail = (1 - confidence) / 2
     score = score or (lambda means: means)
@@ -173,9 +173,11 @@ def difference(
     Pairing takes out what is hard or easy for both, so it sees smaller differences than two separate intervals do.
     The models differ beyond chance where the interval does not contain 0. Takes the options of :func:`interval`.
     """
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    first, second = (
+        errors.finite(name, errors.listed(name, values)) for name, values in (("first", first), ("second", second))
+    )
     if first.shape != second.shape:
-        raise ValueError(f"Both must be measured on the same examples; got {len(first)} and {len(second)}.")
+        raise ValueError(f"Both must be measured on the same examples; got shapes {first.shape} and {second.shape}.")
     if score is None:
         return interval(second - first, **options)
     both = np.stack([first, second], axis=1)

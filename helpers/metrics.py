@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from helpers import errors
 from helpers.batching import IGNORED
 from helpers.errors import listed, number
 
@@ -34,6 +35,11 @@ def accuracy(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     Raises ``ValueError`` for logits that are not finite, shapes that do not fit, and where no label counts.
     """
     logits, labels = checked(logits, labels)
+    if logits.ndim < 2 or logits.shape[-1] < 2:
+        raise ValueError(
+            f"Accuracy needs an output for each class, got logits of shape {logits.shape}. Of one output: "
+            "metrics=metrics.regression_metrics for numbers, metrics.binary_metrics() for yes or no."
+        )
     if logits.shape[:-1] != labels.shape:
         raise ValueError(
             f"Accuracy compares the highest of the logits with one label: logits of shape {logits.shape} want labels "
@@ -96,7 +102,7 @@ def entity_spans(tags: Sequence[str]) -> list[Entity]:
     [Entity(kind='person', start=0, end=2), Entity(kind='date', start=3, end=4)]
     """
     found: list[Entity] = []
-    for place, tag in enumerate(listed("tags", tags)):
+    for place, tag in enumerate(errors.strings("tags", tags)):
         if tag == "O":
             continue
         position, _, kind = tag.partition("-")
@@ -343,8 +349,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _golds(accepted: Sequence[str]) -> list[str]:
-    listed("accepted answers", accepted)
-    return [gold for gold in map(normalise_answer, accepted) if gold] or [""]
+    return [gold for gold in map(normalise_answer, errors.strings("accepted", accepted)) if gold] or [""]
 
 
 def _shared_words(predicted: list[str], gold: list[str]) -> float:

@@ -31,14 +31,14 @@ END = re.compile(r"(?<=[.!?])\s+(?=\W?[A-Z0-9])")
 
 
 def embed(
-    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = 128
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int | None = None
 ) -> torch.Tensor:
     """:func:`mean_states`, each of length one: the product of two such vectors is their cosine."""
     return F.normalize(mean_states(encoder, tokenizer, texts, max_length), dim=-1)
 
 
 def mean_states(
-    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int = 128
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int | None = None
 ) -> torch.Tensor:
     """One vector a text, shape (texts, width), float32, on the CPU: the mean of its last hidden states.
 

@@ -13,54 +13,47 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from helpers.batching.checks import TEXT_COLUMNS as TEXT_COLUMNS
+from helpers.batching.checks import check_texts, fitting, in_parts, label_values, text_columns
+from helpers.errors import number, with_rows
+
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100  # the label that the losses of transformers leave out, and so do the metrics here
-# Which columns of a data set are its text, in the order in which they are packed into one sequence.
-TEXT_COLUMNS = (("text",), ("sentence1", "sentence2"))
 
 
-def encode(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int = 128) -> Dataset:
+def encode(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> Dataset:
     """Turn the texts of a split into token ids; keep its labels as ``labels``.
 
     Args:
-        split: rows with ``text``, or with ``sentence1`` and ``sentence2``, and usually ``label``.
+        split: rows with ``text``, or with ``sentence1`` and ``sentence2``, and usually ``label``: the number of a
+            class, a quantity, or a list with 0 or 1 for each of several labels (they become floats).
         max_length: in word pieces, ``[CLS]`` and ``[SEP]`` included; longer texts lose their end.
+            By default 128, or what the model holds, if that is less.
 
     Returns a ``Dataset`` with ``input_ids``, ``token_type_ids`` and ``attention_mask`` (a list of at most
-    ``max_length`` integers each, no padding yet), and ``labels`` where there were any.
+    ``max_length`` integers each, no padding yet), and ``labels`` where there were any. Memory beyond the result is
+    that of a thousand rows.
 
-    Raises ``ValueError`` for an empty split, for a text that is no string (with its row), and for a label outside the
-    range of its class names.
+    Raises ``ValueError`` for an empty split or what is no split, for a text that is no string (with its row), for a
+    label that is no number, negative, or outside the range of its class names, and for a ``max_length`` that leaves no
+    room for a piece or is more than the model holds.
     """
-    columns = next((names for names in TEXT_COLUMNS if set(names) <= set(split.column_names)), None)
-    if columns is None:
-        raise ValueError(
-            f"Found no text to encode in the columns {split.column_names}; looked for "
-            + " or ".join("+".join(names) for names in TEXT_COLUMNS)
-        )
-    if len(split) == 0:
-        raise ValueError("The split has no rows, so there is nothing to learn from or to measure on.")
-    texts = [split[column][:] for column in columns]
-    for column, values in zip(columns, texts, strict=True):
-        for row, value in enumerate(values):
-            if not isinstance(value, str):
-                raise ValueError(f"Row {row}: column {column!r} holds {value!r}, which is not a string.")
-    encoded = dict(tokenizer(*texts, truncation=True, max_length=max_length))
-    if "label" in split.column_names:
-        encoded["labels"] = split["label"][:]
-        _check_labels(encoded["labels"], split.features["label"])
-    return type(split).from_dict(encoded)
+    columns = text_columns(split)
+    max_length = fitting(tokenizer, max_length, len(columns))
+    labels = label_values(split)
 
+    def part(rows: dict[str, list], start: int) -> dict[str, list]:
+        for column in columns:
+            check_texts(column, rows[column], start)
+        encoded = dict(tokenizer(*(rows[column] for column in columns), truncation=True, max_length=max_length))
+        if labels is not None:
+            encoded["labels"] = labels[start : start + len(rows[columns[0]])]
+        return encoded
 
-def _check_labels(labels: Sequence[Any], feature: Any) -> None:
-    names = getattr(feature, "names", None)
-    for row, label in enumerate(labels):
-        if label is None or (names is not None and not 0 <= label < len(names)):
-            allowed = f"0 … {len(names) - 1} ({names[0]} … {names[-1]})" if names else "a number"
-            raise ValueError(f"Row {row}: label {label!r} is not allowed here; expected {allowed}.")
+    return in_parts(split, columns, part)
 
 
 def loader(
@@ -82,12 +75,24 @@ def loader(
     Each batch is a dictionary of tensors: ``input_ids``, ``token_type_ids``, ``attention_mask`` of shape (batch,
     longest) and ``labels`` of shape (batch,), int64 for classes and float32 for numbers.
 
-    Raises ``ValueError`` for a ``batch_size`` below 1.
+    Raises ``ValueError`` for a ``batch_size`` below 1, for rows that are not encoded, for a ``shuffle`` that is not
+    ``True`` or ``False``, and for a ``collate`` that cannot be called.
     """
     from transformers import DataCollatorWithPadding
 
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    number("batch_size", batch_size, low=1, whole=True)
+    number("seed", seed, low=0, whole=True)
+    if not isinstance(shuffle, bool):
+        raise ValueError(f"shuffle must be True or False, got {shuffle!r}.")
+    if collate is not None and not callable(collate):
+        raise ValueError(f"collate must be a function of a list of rows, got {type(collate).__name__}.")
+    if not isinstance(getattr(encoded, "column_names", None), list):
+        with_rows(encoded)
+    if "input_ids" not in encoded.column_names:
+        raise ValueError(
+            f"The rows are not encoded, they have {', '.join(encoded.column_names)}: loader(encode(split, tokenizer), "
+            "tokenizer)."
+        )
     batches: Any = in_order(len(encoded), batch_size)
     if shuffle:
         batches = BucketBatches([len(ids) for ids in encoded["input_ids"]], batch_size, seed)
@@ -110,6 +115,8 @@ class BucketBatches(Sampler[list[int]]):
     POOL = 32
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0) -> None:
+        number("batch_size", batch_size, low=1, whole=True)
+        number("seed", seed, low=0, whole=True)
         self.lengths = torch.as_tensor(lengths)
         self.batch_size = batch_size
         self.seed = seed

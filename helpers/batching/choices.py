@@ -12,9 +12,12 @@ stand for no choice. The head scores those like any other, so somebody has to ta
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from helpers.batching.checks import LABEL, fitting, in_parts, needed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,13 +26,14 @@ if TYPE_CHECKING:
 PROMPT, CHOICES = "prompt", "choices"
 
 
-def encode_choices(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int = 128) -> Dataset:
+def encode_choices(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> Dataset:
     """Pair every prompt with each of its choices and turn the pairs into token ids.
 
     Args:
         split: rows with ``prompt``, ``choices`` (strings, at least one a row, any number) and usually ``label``, the
             index of the right choice.
-        max_length: of a pair in pieces, special tokens included; of a longer pair the longer text loses its end.
+        max_length: of a pair in pieces, special tokens included; of a longer pair the longer text loses its end. By
+            default 128, or what the model holds, if that is less.
 
     Returns a ``Dataset`` with ``input_ids``, ``token_type_ids`` and ``attention_mask``, each a list of as many
     sequences as the row has choices, in their order, and ``labels`` where there were any.
@@ -37,32 +41,44 @@ def encode_choices(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_lengt
     Raises ``ValueError`` for an empty split, for a row without choices, for a text that is no string, and for a label
     that is no index of the row's choices.
     """
-    if len(split) == 0:
-        raise ValueError("The split has no rows, so there is nothing to learn from or to measure on.")
-    prompts, choices = split[PROMPT][:], split[CHOICES][:]
-    labels = split["label"][:] if "label" in split.column_names else None
-    for row, (prompt, offered) in enumerate(zip(prompts, choices, strict=True)):
-        _check_row(row, prompt, offered, labels)
-    first = [prompt for prompt, offered in zip(prompts, choices, strict=True) for _ in offered]
-    second = [choice for offered in choices for choice in offered]
-    pairs = tokenizer(first, second, truncation=True, max_length=max_length)
-    ends = torch.tensor([len(offered) for offered in choices]).cumsum(0).tolist()
-    starts = [0, *ends[:-1]]
-    encoded = {
-        name: [values[start:end] for start, end in zip(starts, ends, strict=True)] for name, values in pairs.items()
-    }
-    if labels is not None:
-        encoded["labels"] = labels
-    return type(split).from_dict(encoded)
+    needed(split, PROMPT, CHOICES)
+    max_length = fitting(tokenizer, max_length, texts=2)
+    columns = [name for name in (PROMPT, CHOICES, LABEL) if name in split.column_names]
+
+    def part(rows: dict[str, list], start: int) -> dict[str, list]:
+        choices, labels = rows[CHOICES], rows.get(LABEL)
+        for place, (prompt, offered) in enumerate(zip(rows[PROMPT], choices, strict=True)):
+            _check_row(start + place, prompt, offered)
+            if labels:
+                _check_answer(start + place, labels[place], len(offered))
+        first = [prompt for prompt, offered in zip(rows[PROMPT], choices, strict=True) for _ in offered]
+        second = [choice for offered in choices for choice in offered]
+        pairs = tokenizer(first, second, truncation=True, max_length=max_length)
+        ends = list(accumulate(len(offered) for offered in choices))
+        spans = list(zip([0, *ends[:-1]], ends, strict=True))
+        encoded = {name: [values[one:other] for one, other in spans] for name, values in pairs.items()}
+        return encoded | ({"labels": labels} if labels else {})
+
+    return in_parts(split, columns, part)
 
 
-def _check_row(row: int, prompt: Any, choices: Any, labels: list[int] | None) -> None:
+def _check_row(row: int, prompt: Any, choices: Any) -> None:
+    if isinstance(choices, str):
+        raise ValueError(f"Row {row}: choices must be a list of strings, got one string {choices!r}.")
     if not choices:
         raise ValueError(f"Row {row} has no choices.")
-    if not all(isinstance(text, str) for text in (prompt, *choices)):
+    if not isinstance(choices, (list, tuple)) or not all(isinstance(text, str) for text in (prompt, *choices)):
         raise ValueError(f"Row {row}: prompt and choices must be strings, got {prompt!r} and {choices!r}.")
-    if labels is not None and (labels[row] is None or not 0 <= labels[row] < len(choices)):
-        raise ValueError(f"Row {row}: label {labels[row]!r} is none of its choices 0 … {len(choices) - 1}.")
+
+
+def _check_answer(row: int, label: Any, choices: int) -> None:
+    if isinstance(label, str):
+        raise ValueError(
+            f"Row {row}: label {label!r} is no number; it must be the index of the right choice, from 0: "
+            "split.map(lambda row: {'label': 'ABCDE'.index(row['label'])}) where labels are letters."
+        )
+    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < choices:
+        raise ValueError(f"Row {row}: label {label!r} is none of its choices 0 … {choices - 1}.")
 
 
 class ChoiceBatches:

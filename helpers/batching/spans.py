@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from helpers.batching.checks import check_fast, check_texts, fitting, in_parts, needed
+from helpers.errors import number
+
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
@@ -29,7 +32,7 @@ Offsets = list[tuple[int, int]]
 
 
 def encode_questions(
-    split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int = 192, stride: int = 64
+    split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None, stride: int = 64
 ) -> Dataset:
     """Turn questions and passages into windows of token ids with the positions of the answer.
 
@@ -40,7 +43,8 @@ def encode_questions(
     Args:
         split: rows with ``question``, ``context`` and usually ``answers``, as in SQuAD: ``text`` and ``answer_start``,
             the position of its first character; both empty where there is no answer.
-        max_length: of a window in pieces, question and special tokens included.
+        max_length: of a window in pieces, question and special tokens included. By default 192, or what the model
+            holds, if that is less.
         stride: how many pieces a window shares with the next. An answer of at most ``stride`` pieces lies whole in at
             least one window.
 
@@ -52,37 +56,71 @@ def encode_questions(
     Raises ``ValueError`` for an empty split, a question that leaves no more than ``stride`` pieces to the passage, an
     answer that is not in the passage where it says, and one of which the tokenizer leaves nothing.
     """
-    if len(split) == 0:
-        raise ValueError("The split has no rows, so there is nothing to learn from or to measure on.")
-    questions, passages = split[QUESTION][:], split[PASSAGE][:]
-    _check_room(questions, tokenizer, max_length, stride)
-    inputs = tokenizer(
-        questions,
-        passages,
-        truncation="only_second",
-        max_length=max_length,
-        stride=stride,
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-    )
-    rows = inputs.pop("overflow_to_sample_mapping")
-    pieces = inputs.pop("offset_mapping")
-    offsets = [
-        _passage_offsets(passages[row], pieces[window], inputs.sequence_ids(window)) for window, row in enumerate(rows)
-    ]
-    encoded = dict(inputs) | {"row": rows, "offsets": offsets}
-    if ANSWERS in split.column_names:
-        answers = [_characters(row, *pair) for row, pair in enumerate(zip(passages, split[ANSWERS][:], strict=True))]
-        sizes = _sizes(passages, answers, tokenizer)
-        positions = [_positions(offsets[window], answers[row], sizes[row]) for window, row in enumerate(rows)]
-        encoded["start_positions"], encoded["end_positions"] = map(list, zip(*positions, strict=True))
-    return type(split).from_dict(encoded)
+    needed(split, QUESTION, PASSAGE)
+    check_fast(tokenizer)
+    max_length = fitting(tokenizer, max_length, texts=2, usual=192)
+    number("stride", stride, whole=True)
+    columns = [name for name in (QUESTION, PASSAGE, ANSWERS) if name in split.column_names]
+
+    def part(given: dict[str, list], start: int) -> dict[str, list]:
+        questions, passages = given[QUESTION], given[PASSAGE]
+        check_texts(QUESTION, questions, start)
+        check_texts(PASSAGE, passages, start)
+        _check_room(questions, tokenizer, max_length, stride, start)
+        inputs = tokenizer(
+            questions,
+            passages,
+            truncation="only_second",
+            max_length=max_length,
+            stride=stride,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        rows = inputs.pop("overflow_to_sample_mapping")
+        pieces = inputs.pop("offset_mapping")
+        offsets = [
+            _passage_offsets(passages[row], pieces[window], inputs.sequence_ids(window))
+            for window, row in enumerate(rows)
+        ]
+        encoded = dict(inputs) | {"row": [start + row for row in rows], "offsets": offsets}
+        if ANSWERS in given:
+            pairs = enumerate(zip(passages, given[ANSWERS], strict=True), start)
+            answers = [_characters(row, *pair) for row, pair in pairs]
+            sizes = _sizes(passages, answers, tokenizer, start)
+            positions = [_positions(offsets[window], answers[row], sizes[row]) for window, row in enumerate(rows)]
+            encoded["start_positions"], encoded["end_positions"] = map(list, zip(*positions, strict=True))
+        return encoded
+
+    return in_parts(split, columns, part)
 
 
-def _check_room(questions: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int) -> None:
+def bad_answers(split: Dataset) -> dict[int, str]:
+    """What is wrong with the answers of a split: for each bad row, by its number, what :func:`encode_questions` says.
+
+    >>> from datasets import Dataset
+    >>> rows = {"context": ["Ann saw Bob."], "answers": [{"text": ["Bob"], "answer_start": [7]}]}
+    >>> bad_answers(Dataset.from_dict(rows))
+    {0: "Row 0: the answer 'Bob' is not at character 7; there is ' Bo'."}
+
+    ``split.select(row for row in range(len(split)) if row not in bad)`` leaves them out.
+    """
+    needed(split, PASSAGE, ANSWERS)
+    plain, found = split.with_format(None), {}
+    for row, (passage, answers) in enumerate(zip(plain[PASSAGE], plain[ANSWERS], strict=True)):
+        try:
+            check_texts(PASSAGE, [passage], row)
+            _characters(row, passage, answers)
+        except ValueError as error:
+            found[row] = str(error)
+    return found
+
+
+def _check_room(
+    questions: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int, stride: int, start: int
+) -> None:
     """The tokenizer's own answer to a lack of room is a panic of its Rust code."""
     special = tokenizer.num_special_tokens_to_add(pair=True)
-    for row, ids in enumerate(tokenizer(questions, add_special_tokens=False)["input_ids"]):
+    for row, ids in enumerate(tokenizer(questions, add_special_tokens=False)["input_ids"], start):
         room = max_length - special - len(ids)
         if not 0 <= stride < room:
             raise ValueError(
@@ -102,11 +140,28 @@ def _passage_offsets(passage: str, pieces: Offsets, sequences: list[int | None])
     return [whole(*piece) if kind == 1 else NOT_PASSAGE for piece, kind in zip(pieces, sequences, strict=True)]
 
 
-def _characters(row: int, passage: str, answers: dict[str, list]) -> tuple[int, int] | None:
-    """First character of the first answer and the one behind its last; ``None`` where there is no answer."""
-    if not answers["text"]:
+def _characters(row: int, passage: str, answers: Any) -> tuple[int, int] | None:
+    """First character of the first answer and the one behind its last; ``None`` where there is no answer.
+
+    Args:
+        answers: ``{"text": […], "answer_start": […]}``, or a dictionary of ``text`` and ``answer_start`` for each one,
+            as SQuAD's own files have it.
+    """
+    if isinstance(answers, (list, tuple)) and all(isinstance(answer, dict) for answer in answers):
+        answers = {name: [answer.get(name) for answer in answers] for name in ("text", "answer_start")}
+    lists = [answers.get(name) for name in ("text", "answer_start")] if isinstance(answers, dict) else [None]
+    if not all(isinstance(values, (list, tuple)) for values in lists) or len(lists[0]) != len(lists[1]):
+        raise ValueError(
+            f"Row {row}: answers must be {{'text': […], 'answer_start': […]}}, two lists of one length (both empty "
+            f"where there is no answer); got {answers!r}."
+        )
+    if not lists[0]:
         return None
-    text, start = answers["text"][0], answers["answer_start"][0]
+    text, start = lists[0][0], lists[1][0]
+    if not isinstance(text, str) or not isinstance(start, int) or isinstance(start, bool):
+        raise ValueError(
+            f"Row {row}: an answer is a string and the whole number of its first character; got {text!r} and {start!r}."
+        )
     if not text or start < 0 or passage[start : start + len(text)] != text:
         there = passage[max(start, 0) : max(start, 0) + len(text)]
         raise ValueError(f"Row {row}: the answer {text!r} is not at character {start}; there is {there!r}.")
@@ -118,7 +173,9 @@ def _inside(offsets: Offsets, answer: tuple[int, int]) -> list[int]:
     return [place for place, (start, end) in enumerate(offsets) if start < answer[1] and end > answer[0]]
 
 
-def _sizes(passages: list[str], answers: list[tuple[int, int] | None], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def _sizes(
+    passages: list[str], answers: list[tuple[int, int] | None], tokenizer: PreTrainedTokenizerBase, first: int
+) -> list[int]:
     """How many pieces each answer has in its uncut passage."""
     distinct = sorted(set(passages))
     pieces = tokenizer(distinct, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
@@ -129,7 +186,7 @@ def _sizes(passages: list[str], answers: list[tuple[int, int] | None], tokenizer
     sizes = [0 if a is None else len(_inside(uncut[p], a)) for p, a in zip(passages, answers, strict=True)]
     for row, (size, answer) in enumerate(zip(sizes, answers, strict=True)):
         if answer and not size:
-            raise ValueError(f"Row {row}: the tokenizer leaves nothing of {passages[row][slice(*answer)]!r}.")
+            raise ValueError(f"Row {first + row}: the tokenizer leaves nothing of {passages[row][slice(*answer)]!r}.")
     return sizes
 
 

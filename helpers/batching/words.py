@@ -11,6 +11,7 @@ from; ``word_predictions`` goes the way back. A sentence that is too long for th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,19 @@ import numpy as np
 import torch
 
 from helpers.batching import IGNORED
+from helpers.batching.checks import check_fast, fitting, in_parts, needed
+from helpers.errors import number
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 WORDS, TAGS = "tokens", "ner_tags"  # the columns of CoNLL-2003, WNUT-17 and the book's own set
-NO_WORD = -1
+NO_WORD = NO_TAG = -1
 
 
 def encode_words(
-    split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int = 128, label_all_pieces: bool = False
+    split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None, label_all_pieces: bool = False
 ) -> Dataset:
     """Turn sentences of labelled words into token ids with a label for each piece.
 
@@ -39,31 +42,63 @@ def encode_words(
     Args:
         split: rows with ``tokens`` (list of strings) and usually ``ner_tags`` (class ids, one a word).
         max_length: in pieces, ``[CLS]`` and ``[SEP]`` included; longer sentences lose their end: see
-            :func:`lost_words` and :func:`windows`.
+            :func:`lost_words` and :func:`windows`. By default 128, or what the model holds, if that is less.
         label_all_pieces: label the other pieces as well, those of a ``B-`` word with the ``I-`` of its type.
 
     Returns a ``Dataset`` with ``input_ids``, ``token_type_ids``, ``attention_mask``, ``labels`` where there were tags,
     ``word_ids`` (for each piece the index of its word, -1 for special tokens) and ``words`` (how many the row has).
+    Where the tags have names and ``O`` is not their first, ``outside`` is its id (-1: there is none).
 
     Raises ``ValueError`` for an empty split, for a row with more or fewer tags than words, a tag that is no class, and
     a word that is no string.
     """
-    if len(split) == 0:
-        raise ValueError("The split has no rows, so there is nothing to learn from or to measure on.")
-    sentences = split[WORDS][:]
-    for row, words in enumerate(sentences):
-        if not all(isinstance(word, str) for word in words):
+    needed(split, WORDS)
+    check_fast(tokenizer)
+    max_length = fitting(tokenizer, max_length)
+    tokenizer = _spaced(tokenizer)
+    columns = [name for name in (WORDS, TAGS) if name in split.column_names]
+    names = getattr(getattr(split.features.get(TAGS), "feature", None), "names", None)
+    inside = _inside(names) if label_all_pieces else None
+    outside = names.index("O") if names and "O" in names else NO_TAG if names else 0
+
+    def part(rows: dict[str, list], start: int) -> dict[str, list]:
+        sentences = rows[WORDS]
+        _check_words(sentences, start)
+        visible = _visible(sentences, tokenizer)
+        inputs = tokenizer(visible, is_split_into_words=True, truncation=True, max_length=max_length)
+        word_ids = [[NO_WORD if word is None else word for word in inputs.word_ids(i)] for i in range(len(sentences))]
+        encoded = dict(inputs) | {"word_ids": word_ids, "words": [len(words) for words in sentences]}
+        if TAGS in rows:
+            _check_tags(rows[TAGS], sentences, names, start)
+            encoded["labels"] = [_piece_labels(*row, inside) for row in zip(word_ids, rows[TAGS], strict=True)]
+        return encoded | ({"outside": [outside] * len(sentences)} if outside else {})
+
+    return in_parts(split, columns, part)
+
+
+def _spaced(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer, reading each word as one behind a space.
+
+    Byte-level tokenizers (RoBERTa, ModernBERT) have another piece for a word at the beginning of a text, and take each
+    word of a list for such a one unless they are told to.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if getattr(backend and backend.pre_tokenizer, "add_prefix_space", True):
+        return tokenizer
+    tokenizer = copy.deepcopy(tokenizer)
+    before = tokenizer.backend_tokenizer.pre_tokenizer
+    before.add_prefix_space = True
+    tokenizer.backend_tokenizer.pre_tokenizer = before
+    tokenizer.add_prefix_space = True
+    return tokenizer
+
+
+def _check_words(sentences: list[Any], start: int = 0) -> None:
+    for row, words in enumerate(sentences, start):
+        if isinstance(words, str):
+            raise ValueError(f"Row {row}: {WORDS!r} must be a list of words, got one string {words!r}.")
+        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
             raise ValueError(f"Row {row}: every item of {WORDS!r} must be a string, got {words!r}.")
-    visible = _visible(sentences, tokenizer)
-    inputs = tokenizer(visible, is_split_into_words=True, truncation=True, max_length=max_length)
-    word_ids = [[NO_WORD if word is None else word for word in inputs.word_ids(row)] for row in range(len(sentences))]
-    encoded = dict(inputs) | {"word_ids": word_ids, "words": [len(words) for words in sentences]}
-    if TAGS in split.column_names:
-        tags, names = split[TAGS][:], getattr(split.features[TAGS].feature, "names", None)
-        _check_tags(tags, sentences, names)
-        inside = _inside(names) if label_all_pieces else None
-        encoded["labels"] = [_piece_labels(*row, inside) for row in zip(word_ids, tags, strict=True)]
-    return type(split).from_dict(encoded)
 
 
 def _visible(sentences: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
@@ -74,18 +109,31 @@ def _visible(sentences: list[list[str]], tokenizer: PreTrainedTokenizerBase) -> 
     return [[tokenizer.unk_token if word in empty else word for word in sentence] for sentence in sentences]
 
 
-def _check_tags(tags: list[list[int]], sentences: list[list[str]], names: Sequence[str] | None) -> None:
-    for row, (given, words) in enumerate(zip(tags, sentences, strict=True)):
+def _check_tags(tags: list[Any], sentences: list[list[str]], names: Sequence[str] | None, start: int) -> None:
+    for row, (given, words) in enumerate(zip(tags, sentences, strict=True), start):
+        if not isinstance(given, (list, tuple)):
+            raise ValueError(f"Row {row}: {TAGS!r} must be a list with a tag for each word, got {given!r}.")
         if len(given) != len(words):
             raise ValueError(f"Row {row} has {len(words)} words and {len(given)} tags.")
+        wrong = [tag for tag in given if not isinstance(tag, int) or isinstance(tag, bool)]
+        if wrong:
+            raise ValueError(
+                f"Row {row}: tag {wrong[0]!r} is no number; name the tags, alike for all splits: "
+                f"splits.cast_column({TAGS!r}, List(ClassLabel(names=['O', 'B-…', 'I-…', …])))."
+            )
         if names and not all(0 <= tag < len(names) for tag in given):
             raise ValueError(f"Row {row}: tags {given} are not all in 0 … {len(names) - 1}.")
+        if not all(tag >= 0 or tag == IGNORED for tag in given):
+            raise ValueError(f"Row {row}: tags {given} must be 0 or more, or {IGNORED} where a word does not count.")
 
 
 def _inside(names: Sequence[str] | None) -> dict[int, int]:
     """For each class ``B-x`` the class ``I-x``, where there is one; every other class stays itself."""
-    number = {name: i for i, name in enumerate(names or ())}
-    return {i: number.get(f"I-{name[2:]}", i) for name, i in number.items() if name.startswith("B-")}
+    ids = {name: i for i, name in enumerate(names or ())}
+    other = next((name for name in ids if name[:2] in ("S-", "E-", "L-", "U-")), None)
+    if other:
+        raise ValueError(f"label_all_pieces continues B- with I-; what continues {other!r} is not clear. Leave it off.")
+    return {i: ids.get(f"I-{name[2:]}", i) for name, i in ids.items() if name.startswith("B-")}
 
 
 def _piece_labels(word_ids: list[int], tags: list[int], inside: dict[int, int] | None) -> list[int]:
@@ -116,16 +164,24 @@ class WordBatches:
         return dict(self.collate([{name: row[name] for name in self.names if name in row} for row in rows]))
 
 
-def word_predictions(classes: np.ndarray, encoded: Dataset, unseen: int = 0) -> list[list[int]]:
+def word_predictions(classes: np.ndarray, encoded: Dataset, unseen: int | None = None) -> list[list[int]]:
     """The class of every word: that of its first piece.
 
     Args:
         classes: predicted class ids of the pieces, shape (rows, longest or more), in the order of ``encoded``.
         encoded: what :func:`encode_words` returned.
-        unseen: class of the words that truncation cut off; by default 0, which is ``O`` in the common data sets.
+        unseen: class of the words that truncation cut off; by default that of ``O``: its id where the tags have names,
+            else 0, which it is in the common data sets.
 
-    Returns a list of class ids for each row, as long as its words.
+    Returns a list of class ids for each row, as long as its words. Raises ``ValueError`` for another number of rows,
+    and for words that were cut off where none of the tags is ``O``.
     """
+    if len(classes) != len(encoded):
+        raise ValueError(f"There are {len(encoded)} sentences, but predictions for {len(classes)}.")
+    if unseen is None:
+        unseen = encoded["outside"][0] if "outside" in encoded.column_names and len(encoded) else 0
+    if unseen == NO_TAG and any(lost_words(encoded)):
+        raise ValueError("Words were cut off and none of the tags is 'O': say which class they get, unseen=…")
     found = []
     for given, word_ids, words in zip(classes, encoded["word_ids"], encoded["words"], strict=True):
         row = [unseen] * words
@@ -144,7 +200,9 @@ def lost_words(encoded: Dataset) -> list[int]:
     ]
 
 
-def windows(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int = 128, overlap: int = 8) -> Dataset:
+def windows(
+    split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None, overlap: int = 8
+) -> Dataset:
     """Cut long sentences into stretches of whole words that fit into ``max_length`` pieces.
 
     Args:
@@ -157,9 +215,11 @@ def windows(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int 
     """
     from datasets import Features, Value
 
-    room = max_length - tokenizer.num_special_tokens_to_add()
-    if room < 1 or overlap < 0:
-        raise ValueError(f"max_length={max_length} must leave room for a piece, and overlap={overlap} be 0 or more.")
+    needed(split, WORDS)
+    number("overlap", overlap, low=0, whole=True)
+    room = fitting(tokenizer, max_length) - tokenizer.num_special_tokens_to_add()
+    tokenizer = _spaced(tokenizer)
+    _check_words(split[WORDS][:])
     features = {name: feature for name, feature in split.features.items() if name in (WORDS, TAGS)}
     rows: list[dict[str, Any]] = []
     visible = _visible(split[WORDS][:], tokenizer)

@@ -6,10 +6,13 @@ forgetting is computed from that table. Libraries use the same names for differe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from helpers import errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +34,8 @@ class AccuracyMatrix:
     """
 
     def __init__(self, tasks: Sequence[str], rows: Sequence[Sequence[float]] = ()) -> None:
-        if not tasks or len(set(tasks)) != len(tasks):
+        errors.strings("tasks", tasks)
+        if not len(tasks) or len(set(tasks)) != len(tasks):
             raise ValueError(f"An accuracy matrix needs tasks with different names, got {list(tasks)}.")
         self.tasks = tuple(tasks)
         self.rows: list[np.ndarray] = []
@@ -46,7 +50,7 @@ class AccuracyMatrix:
             if set(row) != set(self.tasks):
                 raise ValueError(f"A row needs an accuracy for each of {', '.join(self.tasks)}; got {', '.join(row)}.")
             row = [row[task] for task in self.tasks]
-        values = np.asarray(row, dtype=float)
+        values = np.asarray(errors.listed("A row of accuracies", row), dtype=float)
         if values.shape != (len(self.tasks),) or not np.isfinite(values).all():
             raise ValueError(f"A row needs {len(self.tasks)} finite numbers, one a task; got {list(row)}.")
         self.rows.append(values)
@@ -117,6 +121,6 @@ def harmonic_mean(old: float, new: float) -> float:
     >>> harmonic_mean(1.0, 0.0), round(harmonic_mean(0.9, 0.6), 2)
     (0.0, 0.72)
     """
-    if old < 0 or new < 0:
+    if not (old >= 0 and new >= 0 and math.isfinite(old + new)):
         raise ValueError(f"The harmonic mean is of numbers that are not negative, got {old} and {new}.")
     return 2 * old * new / (old + new) if old + new else 0.0

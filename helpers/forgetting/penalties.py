@@ -63,6 +63,11 @@ class EWC:
             self.fisher[name][: len(earlier)] += earlier
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        frozen = [name for name, _ in _trainable(model) if name in self.old and name not in self.fisher]
+        if frozen:
+            raise ValueError(
+                f"{frozen[0]} was frozen when EWC was built, so nothing tells how it mattered: unfreeze first."
+            )
         leaving = sum((self.fisher[name] * (now - old).square()).sum() for name, now, old in _shared(model, self.old))
         return forward(model, batch).loss + self.strength / 2 * leaving
 
@@ -100,12 +105,17 @@ def fisher(model: nn.Module, loader: DataLoader) -> Tensors:
 
 def _trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Parameters that learn, by names that are the same in a bare encoder and in a model with a head over it."""
+    return ((name, parameter) for name, parameter in _named(model) if parameter.requires_grad)
+
+
+def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    return ((name.removeprefix(prefix), p) for name, p in model.named_parameters() if p.requires_grad)
+    return ((name.removeprefix(prefix), parameter) for name, parameter in model.named_parameters())
 
 
 def _snapshot(model: nn.Module) -> Tensors:
-    return {name: p.detach().clone().to(runtime.device()) for name, p in _trainable(model)}
+    """All weights, those of frozen parts as well: they may be unfrozen before training or on the way."""
+    return {name: p.detach().clone().to(runtime.device()) for name, p in _named(model)}
 
 
 def _shared(model: nn.Module, old: Tensors) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
