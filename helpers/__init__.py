@@ -6,6 +6,7 @@ Each module answers one question, and data flows one way, from the first to the 
 - ``runtime``: where does the code run?
 - ``data``: which examples?
 - ``architecture``: where is what inside a model?
+- ``growing``: how does a trained classifier get one label more?
 - ``heads``: how do tensors become predictions?
 - ``settings``: do the settings, the labels and the checkpoint of a model fit together?
 - ``mpnet``: where is a model of base size?
@@ -13,6 +14,7 @@ Each module answers one question, and data flows one way, from the first to the 
 - ``batching``: how do examples become tensors?
 - ``freezing``: which parameters learn?
 - ``optimizers``: how do they move?
+- ``answers``: how right is a passage's answer?
 - ``metrics``: how good at this task, in one number or per class?
 - ``evaluation``: how good, and how sure?
 - ``inspection``: can this model learn from these batches?

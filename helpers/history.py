@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,25 @@ class Diverged(RuntimeError):  # noqa: N818  (says what happened, not what went 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
+
+
+NOTHING_YET: dict[str, Any] = {"epoch": 0, "score": -math.inf, "weights": None}
+
+
+def better(best: dict[str, Any], summary: dict, watch: str | None, model: nn.Module) -> dict[str, Any]:
+    """The best epoch so far, its score and a copy of its weights."""
+    names = [name for name in summary if name not in RECORDED]
+    watch = watch or (names[0] if len(names) == 1 else "")
+    if watch.removeprefix("-") not in names:
+        raise ValueError(
+            f"patience needs watch=, the metric that is the score: {', '.join(names)}; with a minus where less is "
+            "better."
+        )
+    score = -summary[watch[1:]] if watch.startswith("-") else summary[watch]
+    if not score > best["score"]:
+        return best
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    return {"epoch": summary["epoch"], "score": score, "weights": weights}
 
 
 def read(unread: list[dict], history: History, scaler: torch.amp.GradScaler) -> None:

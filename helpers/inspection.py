@@ -104,13 +104,20 @@ def labels(model: nn.Module, shape: torch.Size, first: torch.Tensor, loader: Any
     if kind == "regression" or (kind is None and outputs == 1):
         _finite(loader, first)
         return
-    if kind == "multi_label_classification":
+    several = kind is None and floating and first.ndim == len(shape)
+    if kind == "multi_label_classification" or several:
         if first.shape != shape:
             raise ValueError(
                 f"The model has {outputs} outputs for several labels a text, so labels must be 0 or 1 for each: shape "
                 f"{tuple(shape)}, got {tuple(first.shape)}."
             )
         return
+    if first.ndim == len(shape) and (kind == "single_label_classification" or not floating):
+        raise ValueError(
+            f"The labels are lists of {first.shape[-1]} numbers for each text, and the model chooses one class. Give "
+            f"one "
+            "class id for each, or load the head 'multi-label' (with labels as floats)."
+        )
     if floating and first.ndim < len(shape):
         raise ValueError(
             f"The labels are floats ({first.flatten()[0].item():g}), and the model chooses among {outputs} classes. "

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from helpers import architecture, checkpoints, evaluation, freezing, inspection, optimizers, parallel, runtime
 from helpers.errors import number
-from helpers.history import RECORDED, History, read
+from helpers.history import NOTHING_YET, RECORDED, History, better, read
 from helpers.history import Diverged as Diverged
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def fit(
                 with inspection.same_random_numbers():
                     summary |= parallel.once(lambda: evaluation.evaluate(model, validation, metrics), state)
             if patience is not None:
-                best = _better(best, summary, watch, model)
+                best = better(best, summary, watch, model)
                 history.best_epoch = best["epoch"]
             if folder is not None and state.is_main_process:
                 progress = {"history": vars(history), "best": best, "masks": _masks(train)}
@@ -196,25 +196,6 @@ def forward(model: nn.Module, batch: Batch) -> ModelOutput:
             "and the model a head?"
         )
     return output
-
-
-NOTHING_YET: dict[str, Any] = {"epoch": 0, "score": -math.inf, "weights": None}
-
-
-def _better(best: dict[str, Any], summary: dict, watch: str | None, model: nn.Module) -> dict[str, Any]:
-    """The best epoch so far, its score and a copy of its weights."""
-    names = [name for name in summary if name not in RECORDED]
-    watch = watch or (names[0] if len(names) == 1 else "")
-    if watch.removeprefix("-") not in names:
-        raise ValueError(
-            f"patience needs watch=, the metric that is the score: {', '.join(names)}; with a minus where less is "
-            "better."
-        )
-    score = -summary[watch[1:]] if watch.startswith("-") else summary[watch]
-    if not score > best["score"]:
-        return best
-    weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-    return {"epoch": summary["epoch"], "score": score, "weights": weights}
 
 
 def _groups(train: DataLoader, size: int) -> Iterator[list[Batch]]:

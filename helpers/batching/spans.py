@@ -149,7 +149,7 @@ def _characters(row: int, passage: str, answers: Any) -> tuple[int, int] | None:
     """
     if isinstance(answers, (list, tuple)) and all(isinstance(answer, dict) for answer in answers):
         answers = {name: [answer.get(name) for answer in answers] for name in ("text", "answer_start")}
-    lists = [answers.get(name) for name in ("text", "answer_start")] if isinstance(answers, dict) else [None]
+    lists: list[Any] = [answers.get(name) for name in ("text", "answer_start")] if isinstance(answers, dict) else [None]
     if not all(isinstance(values, (list, tuple)) for values in lists) or len(lists[0]) != len(lists[1]):
         raise ValueError(
             f"Row {row}: answers must be {{'text': […], 'answer_start': […]}}, two lists of one length (both empty "

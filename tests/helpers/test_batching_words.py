@@ -197,3 +197,19 @@ def test_the_books_own_sentences_fit(minilm):
         assert sum(lost_words(encoded)) == 0
         labels = [[label for label in row if label != IGNORED] for row in encoded["labels"]]
         assert labels == split["ner_tags"][:]
+
+
+def test_byte_level_pieces_know_the_space_before_a_word():
+    """RoBERTa's and ModernBERT's tokenizers take each word of a list for the beginning of a text, unless told."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    backend.train_from_iterator(["the red apple and the red pear", "see the red apple"] * 5, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="a", unk_token="a", model_max_length=32)
+    split = Dataset.from_dict({"tokens": [["see", "the", "red", "apple"]]})
+    pieces = encode_words(split, tokenizer)["input_ids"][0]
+    assert tokenizer.convert_ids_to_tokens(pieces)[-3:] == ["Ġthe", "Ġred", "Ġapple"]
+    assert not tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space  # the reader's own stays as it was

@@ -48,7 +48,7 @@ def test_measures_look_at_the_tasks_learned_so_far():
 
 def test_forgetting_is_measured_from_the_best_score_not_from_the_first():
     """Task a is best after b was learned: Chaudhry's measure sees the fall from there, BWT only from the diagonal."""
-    matrix = forgetting.AccuracyMatrix("abc", [[0.5, 0, 0], [0.9, 0.8, 0], [0.5, 0.8, 0.7]])
+    matrix = forgetting.AccuracyMatrix(["a", "b", "c"], [[0.5, 0, 0], [0.9, 0.8, 0], [0.5, 0.8, 0.7]])
     assert matrix.forgetting() == pytest.approx(0.4 / 2)
     assert matrix.backward_transfer() == pytest.approx(0.0)
 
@@ -88,7 +88,7 @@ def test_measures_follow_the_formulas_of_the_papers(rows):
         (lambda: forgetting.AccuracyMatrix(["a", "b"]).add({"a": 1.0}), "each of a, b"),
         (lambda: forgetting.AccuracyMatrix(["a", "b"]).average_accuracy(), "1 tasks or more; there are 0"),
         (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1, 1]]).forgetting(), "2 tasks or more; there are 1"),
-        (lambda: forgetting.AccuracyMatrix("ab", [[1, 1], [1, 1]]).forward_transfer([0.5]), "2 numbers"),
+        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1, 1], [1, 1]]).forward_transfer([0.5]), "2 numbers"),
         (lambda: forgetting.harmonic_mean(-0.1, 1), "not negative"),
     ],
 )
