@@ -6,5 +6,6 @@
 - ``folders``: is a folder there whole, or not at all?
 - ``drawing``: which sentences of which labels?
 - ``report``: what do several seeds say together?
+- ``protocol``: does a comparison stand?
 - ``command``: which part of the grid, and how does the command end?
 """
