@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -24,3 +25,11 @@ def test_chapter_is_clean(path: Path):
 def test_chapter_installs_its_own_version(path: Path):
     cells = nbformat.read(path, as_version=4).cells
     assert next(cell.source for cell in cells if cell.cell_type == "code") == install_cell()
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.relative_to(BOOK).as_posix())
+def test_a_chapter_leads_to_the_next_page(path: Path):
+    last = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"][-1]
+    found = re.search(r"^\*\*Next\*\* · .*?\[.*?\]\(([^)]+)\)", last, re.MULTILINE)
+    assert found, "the last text cell has no line **Next** with a link"
+    assert (path.parent / found[1]).is_file()
