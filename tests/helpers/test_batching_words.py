@@ -206,9 +206,12 @@ def test_byte_level_pieces_know_the_space_before_a_word():
 
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, special_tokens=["<pad>", "<unk>"])
     backend.train_from_iterator(["the red apple and the red pear", "see the red apple"] * 5, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="a", unk_token="a", model_max_length=32)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>", model_max_length=32
+    )
     split = Dataset.from_dict({"tokens": [["see", "the", "red", "apple"]]})
     encoded = encode_words(split, tokenizer)
     words = tokenizer(" see the red apple", add_special_tokens=False)["input_ids"]
