@@ -120,9 +120,15 @@ def _read_again(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
     return []
 
 
+def _write_all(_app: Sphinx, env: BuildEnvironment) -> set[str]:
+    """Sphinx forgets the index entries of pages that it does not write again, and its search then misses them."""
+    return env.found_docs
+
+
 def setup(app: Sphinx) -> None:
     """Register the directives, and work on every page that is read."""
     for name, directive in (("finder", Finder), ("finder-pitfalls", FinderPitfalls), ("chapter-list", ChapterList)):
         app.add_directive(name, directive)
     app.add_transform(SearchWords)
     app.connect("env-get-outdated", _read_again)
+    app.connect("env-updated", _write_all)
