@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
@@ -53,10 +55,12 @@ def encoder(tokenizer, tmp_path_factory) -> str:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
-        max_position_embeddings=32,
+        max_position_embeddings=128,
     )
     BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    longer = copy.deepcopy(tokenizer)
+    longer.model_max_length = 128  # experiments ask for up to so much
+    longer.save_pretrained(folder)
     return str(folder)
 
 
