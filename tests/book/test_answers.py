@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import datasets
 import pytest
 import torch
 import transformers
@@ -144,6 +145,12 @@ def test_the_answer_is_cut_out_of_the_passage(run: Callable[[str], SimpleNamespa
     assert told.answer in told.passage
 
 
+def test_own_rows_keep_the_class_called_none(run: Callable[[str], SimpleNamespace]):
+    told = run("start/03_your_own_data")
+    assert told.encoded["test"].features["label"].names == ["None", "good"]
+    assert sorted(told.encoded["test"]["label"][:]) == [0, 0, 1, 1]
+
+
 def test_forgetting_is_computed_as_defined(run: Callable[[str], SimpleNamespace]):
     told = run("forgetting/02_measuring")
     assert torch.isclose(told.average, torch.tensor((0.4 + 0.6 + 0.9) / 3))
@@ -264,6 +271,12 @@ def _rated(model: nn.Module, rate: float) -> float:
     return (model(**labelled).logits.argmax(-1) == labelled["labels"]).float().mean().item()
 
 
+def _own_data(folder: Path, common: dict) -> dict:
+    rows = [("text,label"), *(f"a text {i},{'None' if i % 2 else 'good'}" for i in range(20))]
+    Path("mine.csv").write_text("\n".join(rows), encoding="utf-8")
+    return {"load_dataset": datasets.load_dataset}
+
+
 def _serving(folder: Path, common: dict) -> dict:
     common["model"].save_pretrained("my-model")
     common["tokenizer"].save_pretrained("my-model")
@@ -300,4 +313,5 @@ TOPICS: dict[str, Callable[[Path, dict], dict]] = {
     },
     "practice/03_scaling": lambda *_: {"device": "cpu"},
     "practice/04_serving": _serving,
+    "start/03_your_own_data": _own_data,
 }
