@@ -17,6 +17,11 @@ import helpers
 
 DISTRIBUTION = "bert-finetuning-book"
 PYTHON = ((3, 11), (3, 13))
+INSTALL = "In the folder of the book, run: python -m pip install -e '.[all]' -c constraints.txt"
+
+
+class NotInstalled(RuntimeError):  # noqa: N818  (says what is so)
+    """This Python does not have the book's packages."""
 
 
 def python() -> str:
@@ -30,10 +35,17 @@ def python() -> str:
 
 def packages() -> str:
     """Every required package is installed, in a version within its bounds."""
-    from packaging.requirements import Requirement
+    try:
+        from packaging.requirements import Requirement
+    except ModuleNotFoundError:
+        raise NotInstalled(f"The book is not installed in {sys.executable}. {INSTALL}") from None
 
     wrong, found = [], []
-    for line in importlib.metadata.requires(DISTRIBUTION) or []:
+    try:
+        required = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise NotInstalled(f"The book is not installed in {sys.executable}. {INSTALL}") from None
+    for line in required:
         requirement = Requirement(line)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
@@ -68,7 +80,7 @@ def minilm() -> str:
 
 
 def pocket() -> str:
-    """The pocket BERT is there."""
+    """The pocket BERT is there and undamaged."""
     from helpers import models
 
     model = models.load("pocket", head="pretraining")
@@ -130,6 +142,8 @@ def main(checks: tuple[Callable[[], str], ...] = CHECKS) -> int:
             failed += 1
             # Whatever is wrong, the line must say so and the other checks must still run.
             print(f"PROBLEM  {(check.__doc__ or check.__name__).splitlines()[0]} No: {error}", flush=True)
+            if isinstance(error, NotInstalled):  # every later check would say the same in other words
+                break
     print("All is well." if not failed else f"{failed} of {len(checks)} need mending.")
     return 1 if failed else 0
 

@@ -7,6 +7,7 @@ for bit where it would have ended. The chapter on saving does it by hand.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import tempfile
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
+from helpers.inspection import first_batch, values_of
 
 FILE = "run.pt"
 
@@ -37,6 +41,28 @@ def save(folder: Path, run: str, **pieces: Any) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise
+
+
+def described(model: nn.Module, optimizer: torch.optim.Optimizer, train: Any, *settings: object) -> str:
+    """A run in words: what is trained, how, on which rows and in which order. A checkpoint belongs to one run."""
+    trained = [(name, tuple(p.shape)) for name, p in model.named_parameters() if p.requires_grad]
+    how = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    sampler = getattr(train, "batch_sampler", None)
+    order = (type(sampler).__name__, getattr(sampler, "seed", None), getattr(sampler, "batch_size", None))
+    told = repr((trained, type(optimizer).__name__, how, order, rows_digest(train)))
+    return f"{' · '.join(map(str, settings))} · {hashlib.sha256(told.encode()).hexdigest()[:16]}"
+
+
+def rows_digest(train: Any) -> str:
+    """What the rows are: a checksum of their pieces and labels, or of the first batch where they are no data set."""
+    digest = hashlib.sha256()
+    for name in ("input_ids", "labels"):
+        values = values_of(train, name)
+        digest.update(b"" if values is None else values.numpy().tobytes())
+    if getattr(train, "dataset", None) is None or values_of(train, "input_ids") is None:
+        for tensor in first_batch(train).values():
+            digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def resume(folder: Path, run: str, device: torch.device, **pieces: Any) -> dict[str, Any] | None:

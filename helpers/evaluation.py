@@ -184,9 +184,21 @@ def difference(
     return interval(both, score=lambda means: score(means[..., 1, :]) - score(means[..., 0, :]), **options)
 
 
+def _classes(train: Dataset) -> list[int]:
+    """The class ids of the training rows; ``ValueError`` where the labels are no class ids."""
+    if "label" not in with_rows(train).column_names:
+        raise ValueError(f"The split has no column 'label'; it has {', '.join(train.column_names)}.")
+    found = sorted(set(train["label"][:]), key=str)
+    if not all(isinstance(label, int) and label >= 0 for label in found):
+        raise ValueError(
+            f"A baseline needs class ids, 0 and up; the labels are {found[0]!r}, … Read the file: data.read."
+        )
+    return found
+
+
 def majority(train: Dataset, test: Dataset) -> np.ndarray:
     """The baseline that always says the commonest training label: predicted class ids for ``test``."""
-    with_rows(train), with_rows(test)
+    _classes(train), with_rows(test)
     return np.full(len(test), np.bincount(train["label"][:]).argmax())
 
 
@@ -203,8 +215,11 @@ def tfidf(train: Dataset, test: Dataset, strength: float = 10.0, *, balanced: bo
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    with_rows(train), with_rows(test)
+    classes = _classes(train)
+    with_rows(test)
     number("strength", strength, above=0)
+    if len(classes) < 2:
+        raise ValueError(f"All training rows have the label {classes[0]!r}: there is nothing to tell apart.")
     columns = ["text"] if "text" in train.column_names else ["sentence1", "sentence2"]
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
     vectorizer.fit([text for column in columns for text in train[column]])

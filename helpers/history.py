@@ -77,12 +77,12 @@ def better(best: dict[str, Any], summary: dict, watch: str | None, model: nn.Mod
     return {"epoch": summary["epoch"], "score": score, "weights": weights}
 
 
-def read(unread: list[dict], history: History, scaler: torch.amp.GradScaler) -> None:
+def read(unread: list[dict], history: History, scaler: torch.amp.GradScaler, half: bool) -> None:
     """Turn what the device has computed into numbers, and raise ``Diverged`` at the first that is none."""
     if not unread:
         return
     values = torch.stack([value.float() for step in unread for value in (step["loss"], step["grad_norm"])]).tolist()
-    skipped = scaler.is_enabled() and scaler.get_scale() > SMALLEST_SCALE
+    skipped = half and scaler.get_scale() > SMALLEST_SCALE
     for step, loss, norm in zip(unread, values[::2], values[1::2], strict=True):
         step["loss"], step["grad_norm"] = loss, norm
         if not math.isfinite(loss) or not (math.isfinite(norm) or skipped):

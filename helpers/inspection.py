@@ -125,7 +125,7 @@ def labels(model: nn.Module, shape: torch.Size, first: torch.Tensor, loader: Any
         )
     if floating or first.ndim >= len(shape):
         return  # a multi-label batch whose model decides by itself; heads.loss and transformers compare the shapes
-    column = _column(loader, LABELS)
+    column = values_of(loader, LABELS)
     values = first.flatten() if column is None else column
     wrong = (values != IGNORED) & ((values < 0) | (values >= outputs))
     if wrong.any():
@@ -146,7 +146,7 @@ def _pieces(model: nn.Module, loader: Any, batch: Batch) -> None:
         table = body.get_input_embeddings().weight.shape[0]
     except (ValueError, AttributeError, NotImplementedError):
         return
-    column = _column(loader, PIECES)
+    column = values_of(loader, PIECES)
     ids = batch.get(PIECES) if column is None else column
     if ids is None or ids.numel() == 0 or ids.is_floating_point():
         return
@@ -165,7 +165,7 @@ def _pieces(model: nn.Module, loader: Any, batch: Batch) -> None:
         )
 
 
-def _column(loader: Any, name: str) -> torch.Tensor | None:
+def values_of(loader: Any, name: str) -> torch.Tensor | None:
     """All values of a column of the loader's rows, flattened; ``None`` where they cannot be had at once."""
     rows = getattr(loader, "dataset", None)
     if rows is None or name not in (getattr(rows, "column_names", None) or ()):
@@ -187,7 +187,7 @@ def _lengths(loader: Any) -> list[int]:
 
 
 def _finite(loader: Any, first: torch.Tensor) -> None:
-    column = _column(loader, LABELS)
+    column = values_of(loader, LABELS)
     values = (first.flatten() if column is None else column).float()
     if not values.isfinite().all():
         bad = ~values.isfinite()

@@ -84,6 +84,10 @@ def _is_classifier(model: nn.Module) -> bool:
     return "SequenceClassification" in type(model).__name__
 
 
+# What stands before a tag's type: begins or goes on, and in IOBES and BILOU also ends, or is an entity of one word.
+POSITIONS, CONTINUING, CLOSING = "BISUEL", "IEL", "SUEL"
+
+
 class Entity(NamedTuple):
     """A named stretch of words: its type, its first word, and the word behind its last one."""
 
@@ -95,24 +99,28 @@ class Entity(NamedTuple):
 def entity_spans(tags: Sequence[str]) -> list[Entity]:
     """The entities that the tags of one sentence mark, in order.
 
-    ``B-person`` begins an entity, ``I-person`` continues it, ``O`` is outside of any. Illegal sequences are read as the
-    script of the CoNLL-2000 and 2003 tasks and seqeval in its default mode read them: an ``I-`` that continues nothing,
-    or an entity of another type, begins one itself. Raises ``ValueError`` for a tag that is none of the three.
+    ``B-person`` begins an entity, ``I-person`` continues it, ``O`` is outside of any. With ``S-`` or ``U-`` for an
+    entity of one word, and ``E-`` or ``L-`` for its last word, they are IOBES or BILOU. Illegal sequences are read as
+    the script of the CoNLL-2000 and 2003 tasks and seqeval in its default mode read them: what continues nothing, or an
+    entity of another type, begins one itself. Raises ``ValueError`` for another tag.
 
     >>> entity_spans(["B-person", "I-person", "O", "I-date"])
     [Entity(kind='person', start=0, end=2), Entity(kind='date', start=3, end=4)]
     """
     found: list[Entity] = []
+    closed = False
     for place, tag in enumerate(errors.strings("tags", tags)):
         if tag == "O":
             continue
         position, _, kind = tag.partition("-")
-        if position not in ("B", "I") or not kind:
-            raise ValueError(f"Tag {place} is {tag!r}; expected 'O', 'B-…' or 'I-…'.")
-        if position == "I" and found and found[-1].end == place and found[-1].kind == kind:
+        if position not in POSITIONS or not kind:
+            raise ValueError(f"Tag {place} is {tag!r}; expected 'O', 'B-…' or 'I-…' (IOBES: 'S-…' and 'E-…' as well).")
+        goes_on = found and found[-1].end == place and found[-1].kind == kind and not closed
+        if position in CONTINUING and goes_on:
             found[-1] = found[-1]._replace(end=place + 1)
         else:
             found.append(Entity(kind, place, place + 1))
+        closed = position in CLOSING
     return found
 
 

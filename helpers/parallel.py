@@ -49,12 +49,12 @@ def shares(batches: list[Batch], state: PartialState) -> list[tuple[float, Batch
 
     The weights of all batches and all processes add up to one. A share without labels is left out.
     """
+    if len(batches) == 1 and state.num_processes == 1:
+        return [(1.0, batches[0])]
     whole = sum(labelled(batch) for batch in batches)
     if state.num_processes > 1:
         rows = slice(state.process_index, None, state.num_processes)
         batches = [{name: tensor[rows] for name, tensor in batch.items()} for batch in batches]
-    if len(batches) == 1 and state.num_processes == 1:
-        return [(1.0, batches[0])]
     counts = [labelled(batch) if len(next(iter(batch.values()))) else 0 for batch in batches]
     return [(count / whole, batch) for count, batch in zip(counts, batches, strict=True) if count]
 

@@ -9,7 +9,6 @@ launch``. Nothing in it is specific to BERT.
 from __future__ import annotations
 
 import copy
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from helpers import architecture, checkpoints, evaluation, freezing, inspection, optimizers, parallel, runtime
+from helpers import checkpoints, evaluation, freezing, inspection, optimizers, parallel, runtime
 from helpers.errors import number
 from helpers.history import NOTHING_YET, RECORDED, History, better, read
 from helpers.history import Diverged as Diverged
@@ -104,12 +103,13 @@ def fit(
 
     steps = -(-len(train) // accumulate)
     scheduler = optimizers.schedule(schedule, optimizer, epochs * steps, warmup)
-    scaler = torch.amp.GradScaler(device.type, enabled=runtime.precision() == "fp16")
+    scaler, half = _scaler(device), runtime.precision() == "fp16"
     history, best = History(), copy.copy(NOTHING_YET)
     pieces = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
     kept = None
     if folder is not None:
-        run = _described(model, train, epochs, schedule, warmup, max_grad_norm, accumulate, scheduler)
+        told = (epochs, len(train), accumulate, schedule, warmup, max_grad_norm, patience, watch)
+        run = checkpoints.described(model, optimizer, train, *told)
         kept = checkpoints.resume(Path(folder), run, device, **pieces)
     if kept is not None:
         history, best = History(**kept["history"]), kept["best"]
@@ -127,9 +127,9 @@ def fit(
             freezing.eval_frozen(model)
             began, first, unread = time.perf_counter(), len(history.steps), []
             for group in _groups(train, accumulate):
-                group = [_to_device(batch, device) for batch in group]
                 value = torch.zeros((), device=device)
-                for weight, batch in parallel.shares(group, state):
+                for weight, share in parallel.shares(group, state):
+                    batch = _to_device(share, device)
                     with runtime.autocast():
                         part = loss(model, batch) if loss else forward(model, batch).loss
                     part = part if weight == 1 else weight * part
@@ -149,7 +149,7 @@ def fit(
                 )
                 unread.append(history.steps[-1])
                 if device.type == "cpu" or len(unread) == STEPS_A_READING:
-                    read(unread, history, scaler)
+                    read(unread, history, scaler, half)
                 scaler.step(optimizer)
                 scaler.update()
                 scheduler.step()
@@ -158,7 +158,7 @@ def fit(
                 if not unread:
                     bar.set_postfix_str(f"loss {history.steps[-1]['loss']:.3f}", refresh=False)
                 bar.update()
-            read(unread, history, scaler)
+            read(unread, history, scaler, half)
             losses = [step["loss"] for step in history.steps[first:]]
             summary = {"epoch": epoch, "loss": sum(losses) / len(losses), "seconds": time.perf_counter() - began}
             history.epochs.append(summary)
@@ -208,6 +208,13 @@ def _groups(train: DataLoader, size: int) -> Iterator[list[Batch]]:
             group = []
     if group:
         yield group
+
+
+def _scaler(device: torch.device) -> torch.amp.GradScaler:
+    """Scales the loss in float16. On a GPU it also skips a step whose gradient is no number before Python sees it."""
+    if runtime.precision() == "fp16":
+        return torch.amp.GradScaler(device.type)
+    return torch.amp.GradScaler(device.type, init_scale=1.0, growth_interval=2**31 - 1, enabled=device.type == "cuda")
 
 
 def _to_device(batch: Batch, device: torch.device) -> Batch:
@@ -282,25 +289,3 @@ def _held(optimizer: torch.optim.Optimizer, model: nn.Module) -> list[nn.Paramet
         )
     own = [held.pop(key) for key in trainable]
     return own + list(held.values())
-
-
-def _described(
-    model: nn.Module,
-    train: DataLoader,
-    epochs: int,
-    schedule: str,
-    warmup: float | None,
-    max_grad_norm: float,
-    accumulate: int,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
-) -> str:
-    """The settings of a run in words: a checkpoint belongs to one run."""
-    trained = [
-        (name, tuple(p.shape)) for name, p in architecture.unwrapped(model).named_parameters() if p.requires_grad
-    ]
-    weights = sum(math.prod(shape) for _, shape in trained)
-    rates = ", ".join(sorted({f"{rate:g}" for rate in scheduler.base_lrs}))
-    return (
-        f"{epochs} epochs of {len(train)} batches, {accumulate} a step, {schedule}, warmup {warmup}, rates {rates}, "
-        f"max_grad_norm {max_grad_norm:g}, {len(trained)} tensors of {weights} weights"
-    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from helpers import runtime
 from helpers.batching.checks import TEXT_COLUMNS as TEXT_COLUMNS
 from helpers.batching.checks import check_texts, fitting, in_parts, label_values, text_columns
 from helpers.errors import number, with_rows
@@ -96,7 +97,12 @@ def loader(
     batches: Any = in_order(len(encoded), batch_size)
     if shuffle:
         batches = BucketBatches([len(ids) for ids in encoded["input_ids"]], batch_size, seed)
-    return DataLoader(encoded, batch_sampler=batches, collate_fn=collate or DataCollatorWithPadding(tokenizer))
+    return DataLoader(
+        encoded,
+        batch_sampler=batches,
+        collate_fn=collate or DataCollatorWithPadding(tokenizer),
+        pin_memory=runtime.device().type == "cuda",  # so that a copy to the GPU need not wait
+    )
 
 
 def in_order(rows: int, batch_size: int) -> list[range]:

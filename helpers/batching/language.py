@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from helpers import architecture
 from helpers.batching import IGNORED
+from helpers.errors import number
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,8 +48,7 @@ def mask_tokens(
     Returns the ids with the holes and the labels, both of shape (batch, length); labels are the original ids at the
     chosen places and -100 elsewhere.
     """
-    if not 0 < probability <= 1:
-        raise ValueError(f"probability must be above 0 and at most 1, got {probability}.")
+    number("probability", probability, above=0, high=1)
     special = torch.tensor(tokenizer.all_special_ids)
     maskable = ~torch.isin(input_ids, special)
     count = maskable.sum(1)
@@ -135,8 +135,7 @@ def sentence_pairs(split: Dataset, seed: int = 0, sentences: int = 1) -> Dataset
     """
     from datasets import ClassLabel, Dataset, Features, Value
 
-    if sentences < 1:
-        raise ValueError(f"sentences must be at least 1, got {sentences}.")
+    number("sentences", sentences, low=1, whole=True)
     texts, documents = split["text"][:], split["document"][:]
     firsts = [row for row, (one, other) in enumerate(pairwise(documents)) if one == other]
     generator = torch.Generator().manual_seed(seed)

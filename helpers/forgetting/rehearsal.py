@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from helpers import runtime
+from helpers.errors import number, with_rows
 from helpers.forgetting.losses import Batch, checked
 from helpers.training import forward
 
@@ -39,8 +40,10 @@ def replay(new: Dataset, old: Dataset, per_class: int, seed: int = 0) -> Dataset
     """
     from datasets import concatenate_datasets
 
-    if per_class < 0:
-        raise ValueError(f"per_class must not be negative, got {per_class}.")
+    number("per_class", per_class, low=0, whole=True)
+    number("seed", seed, whole=True)
+    for split in (new, old):
+        with_rows(split)
     if set(new.column_names) != set(old.column_names) or "label" not in old.column_names:
         raise ValueError(f"Both need the same columns, 'label' among them: {new.column_names}, {old.column_names}.")
     kept, known = (getattr(split.features["label"], "names", None) for split in (old, new))
@@ -73,8 +76,14 @@ class Distillation:
     """
 
     def __init__(self, teacher: PreTrainedModel, strength: float, temperature: float = 2.0) -> None:
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        number("temperature", temperature, above=0)
+        problem = getattr(getattr(teacher, "config", None), "problem_type", None)
+        outputs = getattr(getattr(teacher, "config", None), "num_labels", 2)
+        if problem in ("multi_label_classification", "regression") or outputs == 1:
+            raise ValueError(
+                f"Distillation compares a softmax over classes, and the teacher's labels are no choice among classes "
+                f"({problem or 'one output'}): the term would be 0 or mean nothing. Keep old rows instead: replay."
+            )
         self.strength, self.temperature = checked(strength), temperature
         self.teacher = copy.deepcopy(teacher).to(runtime.device()).eval().requires_grad_(False)
 

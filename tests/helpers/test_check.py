@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 
 import pytest
 
 import helpers
-from helpers import check
+from helpers import check, models
 from helpers.data.documentation import cache_folders
 
 
@@ -71,3 +72,23 @@ def test_a_notebook_of_another_version_is_refused():
     helpers.require(f"{major}.{minor}.{int(patch) + 1}")
     with pytest.raises(RuntimeError, match=r"belongs to version 99\.0\.0 of the book, and helpers"):
         helpers.require("99.0.0")
+
+
+def test_a_python_without_the_installation_is_told_how_to_mend_it(monkeypatch, capsys):
+    def unknown(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", unknown)
+    assert check.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["OK", "PROBLEM", "1"]
+    assert "is not installed in" in lines[1]
+    assert "run: python -m pip install -e" in lines[1]
+
+
+def test_the_pocket_berts_hash_is_that_of_its_file(monkeypatch):
+    models.load("pocket")
+    models._verify.cache_clear()
+    monkeypatch.setattr(models, "POCKET_SHA256", "0" * 64)
+    with pytest.raises(RuntimeError, match="damaged"):
+        models.load("pocket")

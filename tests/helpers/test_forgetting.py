@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import BertForMaskedLM, BertModel
 
-from helpers import batching, evaluation, forgetting, training
+from helpers import batching, evaluation, forgetting, freezing, training
 from helpers.batching.language import MaskedLanguageModeling, masked_loss
 
 # Learned in the order a, b, c. Task a falls and comes back a little; b is best before c is learned.
@@ -131,7 +131,7 @@ def test_replay_depends_on_its_seed_alone():
 @pytest.mark.parametrize(
     ("new", "old", "per_class", "message"),
     [
-        (rows([0], ["no"]), rows([0], ["no"]), -1, "negative"),
+        (rows([0], ["no"]), rows([0], ["no"]), -1, "at least 0"),
         (rows([0], ["no"]), rows([0], ["no"]), 2, "Class 'no' has 1 rows"),
         (rows([0], ["yes", "no"]), rows([0], ["no"]), 1, "must begin"),
         (rows([0], ["no"]), rows([0], ["no"]).remove_columns("label"), 1, "same columns"),
@@ -410,3 +410,22 @@ def test_bad_remedies_are_refused(tiny, encoded, tokenizer):
 
 def test_a_bare_encoder_has_the_names_of_the_body(tiny):
     assert {name for name, _ in tiny(BertModel).named_parameters()} == set(forgetting.L2SP(tiny().bert, 1.0).old)
+
+
+def test_distillation_refuses_labels_that_are_no_choice(tiny):
+    for config in ({"problem_type": "multi_label_classification"}, {"problem_type": "regression"}, {"num_labels": 1}):
+        with pytest.raises(ValueError, match="no choice among classes"):
+            forgetting.Distillation(tiny(**config), 1.0)
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, True, "2", float("nan")])
+def test_replay_takes_a_whole_number_of_rows(colours, value):
+    with pytest.raises(ValueError, match="per_class must be a whole number"):
+        forgetting.replay(colours, colours, value)
+
+
+def test_old_weights_are_remembered_even_while_they_are_frozen(tiny):
+    model = tiny()
+    freezing.freeze_body(model)
+    remedy = forgetting.L2SP(model, 1.0)
+    assert len(remedy.old) == len(list(model.parameters()))

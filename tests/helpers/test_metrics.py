@@ -49,7 +49,7 @@ def test_illegal_sequences_begin_an_entity():
     assert entity_spans(["B-person", "O", "I-person"]) == [Entity("person", 0, 1), Entity("person", 2, 3)]
 
 
-@pytest.mark.parametrize("tag", ["person", "B", "I-", "", "E-person", "o"])
+@pytest.mark.parametrize("tag", ["person", "B", "I-", "", "X-person", "o"])
 def test_a_tag_of_another_scheme_is_refused(tag):
     with pytest.raises(ValueError, match="Tag 1 is"):
         entity_spans(["O", tag])
@@ -283,3 +283,29 @@ def test_interval_of_a_correlation_contains_it():
     centre = np.arctanh(np.corrcoef(x, y)[0, 1])
     expected = np.tanh(centre + np.array([-1.96, 1.96]) / np.sqrt(197))
     assert (low, high) == pytest.approx(tuple(expected), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        ("S-x O B-x E-x", [("x", 0, 1), ("x", 2, 4)]),
+        ("B-x I-x E-x S-x", [("x", 0, 3), ("x", 3, 4)]),
+        ("U-x U-x B-y L-y", [("x", 0, 1), ("x", 1, 2), ("y", 2, 4)]),
+        ("E-x I-x O I-y E-x", [("x", 0, 1), ("x", 1, 2), ("y", 3, 4), ("x", 4, 5)]),
+    ],
+)
+def test_tags_with_ends_and_single_words_are_read_too(tags, spans):
+    assert [tuple(entity) for entity in metrics.entity_spans(tags.split())] == spans
+
+
+@given(st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"]), max_size=12))
+def test_iobes_says_what_bio_says(tags):
+    """Written with ends, the same entities come out."""
+    entities = metrics.entity_spans(tags)
+    written = ["O"] * len(tags)
+    for kind, start, end in entities:
+        for place in range(start, end):
+            written[place] = (
+                f"{'S' if end - start == 1 else 'B' if place == start else 'E' if place == end - 1 else 'I'}-{kind}"
+            )
+    assert metrics.entity_spans(written) == entities

@@ -100,8 +100,28 @@ def test_a_run_goes_on_bit_for_bit(tiny, loader, tmp_path):
     again, history = run(folder=tmp_path)
     assert same(again, plain)
     assert len(history.epochs) == 4
-    with pytest.raises(ValueError, match="belongs to another run"):
-        training.fit(tiny(), loader(), epochs=5, folder=tmp_path)
+
+
+def test_a_folder_of_another_run_is_refused(tiny, tokenizer, colours, loader, tmp_path):
+    training.fit(tiny(), loader(shuffle=True), epochs=1, folder=tmp_path)
+    others = batching.loader(batching.encode(colours.select(range(1, 33)), tokenizer), tokenizer, 8, shuffle=True)
+    tiny_rows = batching.encode(colours.select(range(35, -1, -1)), tokenizer)
+    plain = {"train": loader(shuffle=True), "epochs": 1}
+    for changed in (
+        {"epochs": 2},
+        {"learning_rate": 1e-3},
+        {"weight_decay": 0.5},
+        {"schedule": "cosine"},
+        {"warmup": 0.0},
+        {"accumulate": 2},
+        {"max_grad_norm": 2.0},
+        {"train": others},
+        {"train": batching.loader(tiny_rows, tokenizer, 8, shuffle=True)},
+        {"train": loader(shuffle=True, seed=1)},
+    ):
+        options = plain | changed
+        with pytest.raises(ValueError, match="belongs to another run"):
+            training.fit(tiny(), options.pop("train"), folder=tmp_path, **options)
 
 
 def test_float16_scales_the_loss_and_learns(tiny, loader, monkeypatch):
