@@ -7,6 +7,7 @@ CPU, a GPU and another seed, so they are written with a margin.
 
 from __future__ import annotations
 
+from enum import Enum
 from numbers import Real
 from typing import Any
 
@@ -71,10 +72,19 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
+def _plain(value: Any) -> Any:
+    """Lists for arrays and tensors, and the values of enumerations: ``IntervalStrategy.STEPS`` is ``"steps"``."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def _equal(answer: Any, expected: Any, tolerance: float) -> bool:
     """The same kind of thing, the same shape, and the same values; only numbers may be a little off."""
     try:
-        given, wanted = (np.asarray(v.tolist() if hasattr(v, "tolist") else v) for v in (answer, expected))
+        given, wanted = (np.asarray(_plain(v)) for v in (answer, expected))
     except ValueError:  # lists of different lengths
         return bool(answer == expected)
     if given.dtype.kind == "O" or wanted.dtype.kind == "O":

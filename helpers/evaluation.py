@@ -184,12 +184,12 @@ def difference(
     return interval(both, score=lambda means: score(means[..., 1, :]) - score(means[..., 0, :]), **options)
 
 
-def _classes(train: Dataset) -> list[int]:
-    """The class ids of the training rows; ``ValueError`` where the labels are no class ids."""
+def _classes(train: Dataset) -> list[float]:
+    """The different labels of the training rows, numbers; ``ValueError`` where they are none."""
     if "label" not in with_rows(train).column_names:
         raise ValueError(f"The split has no column 'label'; it has {', '.join(train.column_names)}.")
     found = sorted(set(train["label"][:]), key=str)
-    if not all(isinstance(label, int) and label >= 0 for label in found):
+    if not all(isinstance(label, (int, float)) and label >= 0 for label in found):
         raise ValueError(
             f"A baseline needs class ids, 0 and up; the labels are {found[0]!r}, … Read the file: data.read."
         )

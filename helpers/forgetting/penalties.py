@@ -57,16 +57,18 @@ class EWC:
 
     def __init__(self, model: nn.Module, loader: DataLoader, strength: float, previous: EWC | None = None) -> None:
         self.strength = checked(strength)
-        self.old = _snapshot(model)
         self.fisher = fisher(model, loader)
+        everything = _snapshot(model)
+        self.old = {name: everything[name] for name in self.fisher}
+        self.frozen = everything.keys() - self.fisher.keys()
         for name, earlier in (previous.fisher if previous else {}).items():
             self.fisher[name][: len(earlier)] += earlier
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        frozen = [name for name, _ in _trainable(model) if name in self.old and name not in self.fisher]
-        if frozen:
+        since = [name for name, _ in _trainable(model) if name in self.frozen]
+        if since:
             raise ValueError(
-                f"{frozen[0]} was frozen when EWC was built, so nothing tells how it mattered: unfreeze first."
+                f"{since[0]} was frozen when EWC was built, so nothing tells how it mattered: unfreeze first."
             )
         leaving = sum((self.fisher[name] * (now - old).square()).sum() for name, now, old in _shared(model, self.old))
         return forward(model, batch).loss + self.strength / 2 * leaving
