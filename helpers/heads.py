@@ -70,13 +70,17 @@ class _Pooled(PreTrainedModel):
 
     @classmethod
     def over(cls, config: PretrainedConfig) -> type[PreTrainedModel]:
-        """The class for encoders of the configuration's family; it has the family's own parameter names."""
+        """The class for encoders of the configuration's family; it has the family's own parameter names.
+
+        ``model.bert`` is the encoder whatever its family, so that code that was written for BERT goes on working.
+        """
         encoder = encoder_class(config)
         family = next(base for base in encoder.__mro__[1:] if issubclass(base, PreTrainedModel))
         if issubclass(cls, family):
             return cls
         settings_class = type(cls.settings_over(config))
-        members = {"config_class": settings_class, "__module__": __name__, "__doc__": PooledClassifier.__doc__}
+        members: dict[str, Any] = {"config_class": settings_class, "__module__": __name__}
+        members |= {"__doc__": PooledClassifier.__doc__, "bert": property(lambda self: self.base_model)}
         return _CLASSES.setdefault(family, type("PooledClassifier", (_Pooled, family), members))
 
     @staticmethod

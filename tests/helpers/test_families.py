@@ -200,6 +200,7 @@ class Case:
     def pooled(self):
         torch.manual_seed(1)
         model = models.load(self.folder, head=heads.PooledClassifier, labels=["a", "b"], pooling="mean")
+        assert model.bert is architecture.body(model)
         freezing.freeze_body(model)
         cached = features.cache_features(model, self.loader())
         assert cached.vectors.shape == (6, 16)
