@@ -51,8 +51,7 @@ def add_label(model: PreTrainedModel, name: str, init: str = "mean", features: t
     if choose("init", init, INITS) == "mean" and model.config.problem_type == "multi_label_classification":
         raise ValueError(
             "init='mean' bounds the new label's probability among labels that exclude each other, and these do not. "
-            "Take "
-            "init='zeros' or init='imprint'."
+            "Take init='zeros' or init='imprint'."
         )
     row, bias = _new_row(layer, init, features, model.config.initializer_range)
     layer.weight = nn.Parameter(torch.cat([layer.weight, row[None]]), layer.weight.requires_grad)
@@ -108,12 +107,10 @@ def _new_row(
     assert features is not None  # with init="imprint", as was checked above
     if features.ndim != 2 or features.shape[1] != layer.in_features or len(features) == 0:
         raise ValueError(f"features must have shape (examples, {layer.in_features}), got {tuple(features.shape)}.")
-    if not features.is_floating_point() or not features.isfinite().all():
-        raise ValueError(
-            f"features must be finite numbers, as cache_features gives them; "
-            f"{int((~features.float().isfinite()).any(dim=1).sum())} of {len(features)} rows hold NaN or infinity, "
-            f"dtype "
-            f"{features.dtype}."
-        )
+    if not features.is_floating_point():
+        raise ValueError(f"features must be floats, as cache_features gives them; got {features.dtype}.")
+    if not features.isfinite().all():
+        bad = int((~features.isfinite()).any(dim=1).sum())
+        raise ValueError(f"features must be finite; {bad} of {len(features)} examples hold NaN or infinity.")
     direction = F.normalize(F.normalize(features.to(weight)).mean(dim=0), dim=0)
     return direction * weight.norm(dim=1).mean(), bias

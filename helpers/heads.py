@@ -39,6 +39,7 @@ from helpers.errors import choose
 from helpers.growing import INITS as INITS
 from helpers.growing import add_label as add_label
 
+IGNORED = -100  # the label that the losses of transformers leave out
 POOLINGS = ("cls", "mean", "pooler")
 CLASSIFIERS = ("batchnorm", "dense", "linear")
 PROBLEM_TYPES = ("multi_label_classification", "regression", "single_label_classification")
@@ -225,6 +226,11 @@ def pool(hidden_state: torch.Tensor, attention_mask: torch.Tensor | None, how: s
         return hidden_state[:, 0]
     if attention_mask is None:
         return hidden_state.mean(dim=1)
+    if attention_mask.shape != hidden_state.shape[:2]:
+        raise ValueError(
+            f"The mask must have shape {tuple(hidden_state.shape[:2])}, texts and tokens; got "
+            f"{tuple(attention_mask.shape)}."
+        )
     # In float32: bfloat16 counts to 256 and no further.
     weights = attention_mask.unsqueeze(-1).float()
     # Padding may hold anything, NaN too, and NaN times 0 is NaN.
@@ -255,10 +261,27 @@ def loss(logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None = 
             f"{problem_type} with logits of shape {tuple(logits.shape)} needs labels of shape {tuple(wanted)}, "
             f"got {tuple(labels.shape)}."
         )
+    if labels.device.type == "cpu":  # on a GPU a look at the values would make it wait; `inspection` looks before
+        _check_values(labels, logits.shape[-1], problem_type)
     if problem_type == "single_label_classification":
         return F.cross_entropy(logits, labels.reshape(-1))
     measure = F.mse_loss if problem_type == "regression" else F.binary_cross_entropy_with_logits
     return measure(logits, labels.reshape(logits.shape).float())
+
+
+def _check_values(labels: torch.Tensor, outputs: int, problem_type: str) -> None:
+    """Raise ``ValueError`` for labels that the loss would fail on with other words, or not at all."""
+    if problem_type == "single_label_classification":
+        if labels.is_floating_point():
+            raise ValueError(f"Class ids are integers, got {labels.dtype}: labels.long().")
+        wrong = (labels != IGNORED) & ((labels < 0) | (labels >= outputs))
+        allowed = f"0 … {outputs - 1}, or {IGNORED} for none"
+    elif problem_type == "regression":
+        wrong, allowed = ~labels.isfinite(), "finite numbers"
+    else:
+        wrong, allowed = ~((labels >= 0) & (labels <= 1)), "from 0 to 1"
+    if wrong.any():
+        raise ValueError(f"Label {labels[wrong][0].item():g} does not fit {outputs} outputs; allowed: {allowed}.")
 
 
 def classifier(kind: str, width: int, outputs: int, dropout: float = 0.1) -> nn.Module:

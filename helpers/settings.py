@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 # The heads of ``models.HEADS`` whose outputs have names.
 NAMED = ("classification", "multi-label", "token-classification")
+# What a checkpoint was trained as, and the heads whose classifier that is. All of them call it ``classifier``.
+CLASSIFIERS = {
+    "SequenceClassification": ("classification", "multi-label", "regression"),
+    "PooledClassifier": ("classification", "multi-label", "regression"),
+    "TokenClassification": ("token-classification",),
+    "MultipleChoice": ("multiple-choice",),
+}
 UNNAMED = re.compile(r"LABEL_\d+")
 # What task heads are called in checkpoints. That a head of pretraining is left out under one needs no word.
 TASK_HEADS = {"classifier", "qa_outputs", "score"}
@@ -49,6 +56,7 @@ def label_settings(
     Raises ``ValueError`` for labels that are no list of different names, that the head has no use for, or that
     contradict the ones the checkpoint's classifier was trained with.
     """
+    _check_kind(name, config, head)
     saved = _saved(config)
     if not labels:
         if isinstance(head, str) and head in NAMED and not saved:
@@ -69,6 +77,18 @@ def label_settings(
     if saved and list(labels) != saved:
         _contradict(name, list(labels), saved)
     return {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+
+
+def _check_kind(name: str, config: PretrainedConfig, head: str | type) -> None:
+    """Raise ``ValueError`` where the checkpoint's classifier was trained for another task than the head's."""
+    trained = next((kind for kind in CLASSIFIERS if any(kind in made for made in config.architectures or ())), None)
+    heads = {each for kinds in CLASSIFIERS.values() for each in kinds}
+    if trained is not None and head in heads and head not in CLASSIFIERS[trained]:
+        raise ValueError(
+            f"{name} holds the trained classifier of another task ({trained}), which the head {head!r} would take "
+            f"over. "
+            "Start from its encoder: models.body(models.load(…)).save_pretrained(folder)."
+        )
 
 
 def _saved(config: PretrainedConfig) -> list[str]:
