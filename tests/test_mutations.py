@@ -37,8 +37,8 @@ MUTATIONS = {
     "labels shifted by one": Mutation(
         "helpers/batching/__init__.py",
         "encode",
-        right='encoded["labels"] = split["label"][:]',
-        wrong='encoded["labels"] = [split["label"][-1], *split["label"][:-1]]',
+        right='encoded["labels"] = labels[start : start + len(rows[columns[0]])]',
+        wrong='encoded["labels"] = [labels[start - 1], *labels[start : start + len(rows[columns[0]]) - 1]]',
         noticed_by="tests/helpers/test_batching.py::test_encode_keeps_text_and_label",
     ),
     "mask ignored in training": Mutation(

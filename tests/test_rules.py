@@ -31,7 +31,7 @@ DISTRIBUTIONS = {
 # What the packages under each folder may import, by the name of the list in pyproject.toml.
 LISTS = {
     "helpers": {"offline"},
-    "experiments": {"offline"},
+    "experiments": {"evidence", "offline"},
     "tools": {"book", "test"},
     "book/_ext": {"book"},
     "tests": {"book", "offline", "test"},
