@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.site
 # What readers type, and the page that they want among the first three.
 SEARCHES = {
-    "CSV": "practice/02_trainer_v5",
-    "my own dataset": "practice/02_trainer_v5",
+    "CSV": "start/03_your_own_data",
+    "my own dataset": "start/03_your_own_data",
     "overfitting": "optimization/03_learning_rate_and_seeds",
     "long documents": "start/02_text_to_tensors",
     "inference": "practice/04_serving",

@@ -15,6 +15,7 @@ MENDED = {
     '<summary aria-label="Toggle hidden content">': "<summary>",
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     '<table class="book-table table">': '<table class="book-table table" tabindex="0">',
+    '<table class="table">': '<table class="table" tabindex="0">',
 }
 
 
