@@ -10,7 +10,6 @@ import contextlib
 import importlib.metadata
 import platform
 import sys
-import tempfile
 from collections.abc import Callable
 
 import helpers
@@ -99,15 +98,10 @@ def sets() -> str:
 
 def cache() -> str:
     """The documentation corpus can be kept, so that it is harvested once."""
-    from helpers.data.documentation import cache_folders
+    from helpers.data.documentation import writable_folder
 
-    for folder in cache_folders():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return f"cache in {folder}"
-        except OSError:
-            continue
+    if folder := writable_folder():
+        return f"cache in {folder}"
     raise RuntimeError(
         "No folder can be written to, so the documentation corpus is harvested anew in every chapter. "
         "Set HELPERS_CACHE to a folder that you may write to."

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from helpers import architecture
+from helpers.data.splits import same_text
 from helpers.errors import choose
 
 INITS = ("imprint", "mean", "random", "zeros")
@@ -43,7 +44,7 @@ def add_label(model: PreTrainedModel, name: str, init: str = "mean", features: t
     labels = model.config.id2label
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"A label needs a name, got {name!r}.")
-    alike = next((old for old in labels.values() if same_name(old, name) and old != name), None)
+    alike = next((old for old in labels.values() if same_text(old) == same_text(name) and old != name), None)
     if alike is not None:
         raise ValueError(f"The label {name!r} differs from {alike!r} by case or blanks only. Is it the same one?")
     if name in labels.values():
@@ -64,11 +65,6 @@ def add_label(model: PreTrainedModel, name: str, init: str = "mean", features: t
     if hasattr(model, "num_labels"):  # the classes of transformers keep a copy, and shape their loss by it
         model.num_labels = new + 1
     return new
-
-
-def same_name(first: str, second: str) -> bool:
-    """Do two names differ by case and blanks at most?"""
-    return " ".join(first.casefold().split()) == " ".join(second.casefold().split())
 
 
 def _label_layer(model: PreTrainedModel) -> nn.Linear:

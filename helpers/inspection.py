@@ -115,8 +115,7 @@ def labels(model: nn.Module, shape: torch.Size, first: torch.Tensor, loader: Any
     if first.ndim == len(shape) and (kind == "single_label_classification" or not floating):
         raise ValueError(
             f"The labels are lists of {first.shape[-1]} numbers for each text, and the model chooses one class. Give "
-            f"one "
-            "class id for each, or load the head 'multi-label' (with labels as floats)."
+            "one class id for each, or load the head 'multi-label' (with labels as floats)."
         )
     if floating and first.ndim < len(shape):
         raise ValueError(
@@ -167,23 +166,30 @@ def _pieces(model: nn.Module, loader: Any, batch: Batch) -> None:
 
 def values_of(loader: Any, name: str) -> torch.Tensor | None:
     """All values of a column of the loader's rows, flattened; ``None`` where they cannot be had at once."""
-    rows = getattr(loader, "dataset", None)
-    if rows is None or name not in (getattr(rows, "column_names", None) or ()):
+    values = _arrow(loader, name)
+    if values is None:
         return None
-    values = rows.with_format("arrow")[:][name].combine_chunks()
     while "list" in str(values.type):
         values = values.flatten()
     return torch.from_numpy(values.to_numpy(zero_copy_only=False).copy())
 
 
 def _lengths(loader: Any) -> list[int]:
-    rows = getattr(loader, "dataset", None)
-    if rows is None or PIECES not in (getattr(rows, "column_names", None) or ()):
+    """The length of the longest list of pieces; empty where it cannot be had at once."""
+    values = _arrow(loader, PIECES)
+    if values is None:
         return []
-    values = rows.with_format("arrow")[:][PIECES].combine_chunks()
     while "list" in str(values.type.value_type):
         values = values.flatten()
     return [int(values.value_lengths().to_numpy(zero_copy_only=False).max())]
+
+
+def _arrow(loader: Any, name: str) -> Any:
+    """A column of the loader's rows as Arrow holds it; ``None`` where they are no data set, or have no such column."""
+    rows = getattr(loader, "dataset", None)
+    if rows is None or name not in (getattr(rows, "column_names", None) or ()):
+        return None
+    return rows.select_columns([name]).with_format("arrow")[:][name].combine_chunks()
 
 
 def _finite(loader: Any, first: torch.Tensor) -> None:

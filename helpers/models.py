@@ -61,7 +61,7 @@ PROBLEM_TYPES = {
     "multi-label": "multi_label_classification",
     "regression": "regression",
 }
-LABELLED_HEADS = ("classification", "multi-label", "token-classification")
+LABELLED_HEADS = settings.NAMED
 # What a tokenizer leaves in a folder, of one kind or another.
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model")
 # A vocabulary is often filled up to a round number of rows; a tokenizer that is smaller than this share is another's.
@@ -110,7 +110,8 @@ def load(
     import transformers
 
     cls = getattr(transformers, HEADS[choose("head", head, HEADS)]) if isinstance(head, str) else head
-    name, source = _name(name), _source(_name(name))
+    name = _name(name)
+    source = _source(name)
     try:
         base = _config(source)
     except OSError as error:
@@ -151,7 +152,8 @@ def tokenizer(name: str = "minilm") -> PreTrainedTokenizerBase:
     """
     import transformers
 
-    name, source = _name(name), _source(_name(name))
+    name = _name(name)
+    source = _source(name)
     folder = Path(source)
     if folder.is_dir() and not any((folder / file).exists() for file in TOKENIZER_FILES):
         raise OSError(

