@@ -52,7 +52,7 @@ def measure(setting: Setting) -> dict[str, Any]:
         attention_probs_dropout_prob=0.0,
     )
     encoded = batching.encode(split, tokenizer, setting.max_length)
-    loader = batching.loader(encoded, tokenizer, setting.batch_size, shuffle=True)
+    loader = batching.batches(encoded, tokenizer, setting.batch_size, shuffle=True)
     history = fit(model, loader, epochs=1, learning_rate=setting.learning_rate)
     return {"losses": [step["loss"] for step in history.steps]}
 

@@ -30,7 +30,7 @@ def normalise_answer(text: str) -> str:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
 
 
-def exact_match(predicted: str, accepted: Sequence[str]) -> float:
+def exact_match(accepted: Sequence[str], predicted: str) -> float:
     """1 if the prediction equals one of the accepted answers after :func:`normalise_answer`, else 0.
 
     Without accepted answers the question has none, and only an empty prediction is right (SQuAD 2).
@@ -38,30 +38,30 @@ def exact_match(predicted: str, accepted: Sequence[str]) -> float:
     return float(normalise_answer(predicted) in _golds(accepted))
 
 
-def span_f1(predicted: str, accepted: Sequence[str]) -> float:
+def span_f1(accepted: Sequence[str], predicted: str) -> float:
     """The F1 of the words that prediction and answer share, for the accepted answer that fits best.
 
     Words count as often as they occur, in any order, after :func:`normalise_answer`. An empty prediction, or a question
     without an answer, scores 1 if both are empty and else 0 (SQuAD 2).
 
-    >>> span_f1("back of his oven", ["the back of the oven", "his oven"])
+    >>> span_f1(["the back of the oven", "his oven"], "back of his oven")
     0.8571428571428571
     """
     return max(_shared_words(normalise_answer(predicted).split(), gold.split()) for gold in _golds(accepted))
 
 
-def answer_scores(predicted: Sequence[str], answers: Sequence[Mapping[str, Sequence]]) -> pd.DataFrame:
+def answer_scores(answers: Sequence[Mapping[str, Sequence]], predicted: Sequence[str]) -> pd.DataFrame:
     """``exact_match`` and ``f1`` of every prediction, and whether the question is ``answerable``: a row each.
 
     Args:
-        predicted: the answers' texts, empty for "no answer".
         answers: as in SQuAD: dictionaries whose ``text`` lists the accepted answers.
+        predicted: the answers' texts, empty for "no answer".
     """
     import pandas as pd
 
     rows = [
-        (exact_match(text, answer["text"]), span_f1(text, answer["text"]), bool(answer["text"]))
-        for text, answer in zip(predicted, answers, strict=True)
+        (exact_match(answer["text"], text), span_f1(answer["text"], text), bool(answer["text"]))
+        for answer, text in zip(answers, predicted, strict=True)
     ]
     return pd.DataFrame(rows, columns=["exact_match", "f1", "answerable"])
 

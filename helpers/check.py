@@ -116,8 +116,8 @@ def training() -> str:
     split = data.load("intents")["train"].select(range(8))
     tokenizer = models.tokenizer("minilm")
     model = models.load("minilm", head="classification", labels=data.labels(split))
-    loader = batching.loader(batching.encode(split, tokenizer, 32), tokenizer, 8, shuffle=True)
-    first, second = (step["loss"] for step in loop.fit(model, loader, epochs=2).steps)
+    batches = batching.batches(batching.encode(split, tokenizer, 32), tokenizer, 8, shuffle=True)
+    first, second = (step["loss"] for step in loop.fit(model, batches, epochs=2).steps)
     if first == second:
         raise RuntimeError(f"Two steps of training left the loss at {first:.3f}; please report this.")
     return "two steps of training"

@@ -1,24 +1,27 @@
 """What does a frozen encoder say of each text?
 
 The same in every epoch. So it needs to say it once: ``cache_features`` keeps the vectors that the head reads, and
-``HeadOnly`` is the head without the encoder. Training it on the vectors trains the head of the whole model.
+``HeadOnly`` is the head without the encoder. Training it on the vectors trains the head of the whole model. ``embed``
+gives the vectors of an encoder without a head.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from helpers import architecture, batching, evaluation, heads
+from helpers import architecture, batching, errors, evaluation, heads, renamed, runtime
 
 
 class Features(Dataset):
-    """The vectors (rows, width) that a head reads, and the ``labels`` of the rows, in the order of the loader.
+    """The vectors (rows, width) that a head reads, and the ``labels`` of the rows, in the order of the batches.
 
     ``labels`` has no rows where the batches had none.
     """
@@ -34,14 +37,19 @@ class Features(Dataset):
         batch = {"features": self.vectors[rows]}
         return batch | {"labels": self.labels[rows]} if len(self.labels) else batch
 
-    def loader(self, batch_size: int = 16, *, shuffle: bool = False, seed: int = 0) -> DataLoader:
-        """Batches for ``training.fit`` and ``evaluation.predict``; see ``batching.loader`` for the arguments."""
-        batches: Iterable[Sequence[int]]
+    def batches(self, batch_size: int = 16, *, shuffle: bool = False, seed: int = 0) -> DataLoader:
+        """Batches for ``training.fit`` and ``evaluation.predict``; see ``batching.batches`` for the arguments."""
+        sampler: Iterable[Sequence[int]]
         if shuffle:
-            batches = batching.BucketBatches([1] * len(self), batch_size, seed)
+            sampler = batching.BucketBatches([1] * len(self), batch_size, seed)
         else:
-            batches = batching.in_order(len(self), batch_size)
-        return DataLoader(self, batch_sampler=batches, collate_fn=lambda batch: batch)
+            sampler = batching.in_order(len(self), batch_size)
+        return DataLoader(self, batch_sampler=sampler, collate_fn=lambda batch: batch)
+
+    def loader(self, *values: Any, **named: Any) -> DataLoader:
+        """The old name of :meth:`batches`."""
+        renamed.warn("Features.loader", "Features.batches")
+        return self.batches(*values, **named)
 
 
 class HeadOnly(nn.Module):
@@ -70,14 +78,15 @@ class HeadOnly(nn.Module):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-def cache_features(model: PreTrainedModel, loader: DataLoader) -> Features:
+@renamed.arguments
+def cache_features(model: PreTrainedModel, batches: DataLoader) -> Features:
     """Run the frozen encoder once, in eval mode, and keep the vectors that its head reads.
 
     Args:
-        loader: from ``batching.loader``, in the order of the rows (``shuffle=False``).
+        batches: from ``batching.batches``, in the order of the rows (``shuffle=False``).
 
     The head alone then predicts what the whole model does, and in batches of the same size bit for bit:
-    ``evaluation.predict(HeadOnly(model), cache_features(model, loader).loader(size))``.
+    ``evaluation.predict(HeadOnly(model), cache_features(model, batches).batches(size))``.
 
     Raises ``ValueError`` where the encoder still learns, because its vectors would soon be out of date, and where the
     head reads a vector a token.
@@ -92,10 +101,41 @@ def cache_features(model: PreTrainedModel, loader: DataLoader) -> Features:
     kept: list[torch.Tensor] = []
     hook = model.classifier.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].cpu()))
     try:
-        labels = evaluation.predict(model, loader).labels
+        labels = evaluation.predict(model, batches).labels
     finally:
         hook.remove()
     if kept[0].dim() != 2:
         raise ValueError(f"The head of {type(model).__name__} reads a vector a token, not one a text.")
     # Joining gives ordinary tensors again, where predict made tensors that no training may use.
     return Features(torch.cat(kept), torch.from_numpy(labels))
+
+
+def embed(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int | None = None
+) -> torch.Tensor:
+    """:func:`mean_states`, each of length one: the product of two such vectors is their cosine."""
+    return F.normalize(mean_states(encoder, tokenizer, texts, max_length), dim=-1)
+
+
+def mean_states(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int | None = None
+) -> torch.Tensor:
+    """One vector a text, shape (texts, width), float32, on the CPU: the mean of its last hidden states.
+
+    This is how MiniLM was trained to be read (Reimers & Gurevych 2019, section 3). Puts the encoder into eval mode.
+    Longer texts than ``max_length`` pieces lose their end. Raises ``ValueError`` for no texts, and for one string where
+    a list of them belongs.
+    """
+    import datasets
+
+    errors.strings("texts", texts)
+    device = runtime.device()
+    encoder.to(device).eval()  # before inference mode begins: see evaluation.predict
+    encoded = batching.encode(datasets.Dataset.from_dict({"text": list(texts)}), tokenizer, max_length)
+    vectors = []
+    for batch in batching.batches(encoded, tokenizer, batch_size=32):
+        batch = runtime.to_device(batch, device)
+        with torch.inference_mode(), runtime.autocast():
+            hidden = encoder(**batch).last_hidden_state
+        vectors.append(heads.pool(hidden.float(), batch["attention_mask"], "mean").cpu())
+    return torch.cat(vectors)

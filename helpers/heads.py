@@ -35,14 +35,15 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
+from helpers import renamed
+from helpers.batching import IGNORED
 from helpers.errors import choose
 from helpers.growing import INITS as INITS
 from helpers.growing import add_label as add_label
+from helpers.settings import PROBLEM_TYPES
 
-IGNORED = -100  # the label that the losses of transformers leave out
 POOLINGS = ("cls", "mean", "pooler")
 CLASSIFIERS = ("batchnorm", "dense", "linear")
-PROBLEM_TYPES = ("multi_label_classification", "regression", "single_label_classification")
 
 
 class _Pooled(PreTrainedModel):
@@ -66,7 +67,7 @@ class _Pooled(PreTrainedModel):
         setattr(self, self.base_model_prefix, body)
         rate = _dropout_rate(config)
         self.dropout = nn.Dropout(rate)
-        self.classifier = classifier(config.classifier, config.hidden_size, config.num_labels, rate)
+        self.classifier = classifier_layers(config.classifier, config.hidden_size, config.num_labels, rate)
         self.post_init()
 
     @classmethod
@@ -213,16 +214,17 @@ for _kind in (
     AutoModelForSequenceClassification.register(_settings, PooledClassifier.over(_settings()))
 
 
-def pool(hidden_state: torch.Tensor, attention_mask: torch.Tensor | None, how: str) -> torch.Tensor:
+@renamed.arguments
+def pool(hidden_state: torch.Tensor, attention_mask: torch.Tensor | None, pooling: str) -> torch.Tensor:
     """One vector (batch, width) for each text, from its tokens' vectors (batch, length, width).
 
     Args:
         attention_mask: 1 for a token, 0 for padding, shape (batch, length); without it every position is a token.
-        how: ``"cls"``, the first token; ``"mean"``, the mean over the tokens, padding left out (0 where there is none).
+        pooling: ``"cls"``, the first token; ``"mean"``, the mean over the tokens, padding left out (0 without any).
 
-    Raises ``ValueError`` for another ``how``.
+    Raises ``ValueError`` for another ``pooling``.
     """
-    if choose("way to pool", how, ("cls", "mean")) == "cls":
+    if choose("pooling", pooling, ("cls", "mean")) == "cls":
         return hidden_state[:, 0]
     if attention_mask is None:
         return hidden_state.mean(dim=1)
@@ -239,7 +241,7 @@ def pool(hidden_state: torch.Tensor, attention_mask: torch.Tensor | None, how: s
 
 
 def loss(logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None = None) -> torch.Tensor:
-    """The mean loss of a batch, as ``BertForSequenceClassification`` computes it.
+    """The mean loss of a batch, as ``BertForSequenceClassification`` computes it. Logits first, as in PyTorch's losses.
 
     Args:
         logits: shape (batch, outputs).
@@ -254,7 +256,7 @@ def loss(logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None = 
     if problem_type is None:
         several = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
         problem_type = "regression" if logits.shape[-1] == 1 else several
-    choose("problem type", problem_type, PROBLEM_TYPES)
+    choose("problem type", problem_type, PROBLEM_TYPES.values())
     wanted = logits.shape[:1] if problem_type == "single_label_classification" else logits.shape
     if labels.numel() != wanted.numel():
         raise ValueError(
@@ -284,13 +286,17 @@ def _check_values(labels: torch.Tensor, outputs: int, problem_type: str) -> None
         raise ValueError(f"Label {labels[wrong][0].item():g} does not fit {outputs} outputs; allowed: {allowed}.")
 
 
-def classifier(kind: str, width: int, outputs: int, dropout: float = 0.1) -> nn.Module:
+@renamed.arguments
+def classifier_layers(classifier: str, width: int, outputs: int, dropout: float = 0.1) -> nn.Module:
     """The layers from a pooled vector, which has been through dropout, to logits; see :class:`PooledClassifier`."""
-    choose("classifier", kind, CLASSIFIERS)
+    choose("classifier", classifier, CLASSIFIERS)
     projection = nn.Linear(width, outputs)
-    if kind == "linear":
+    if classifier == "linear":
         return projection
-    if kind == "dense":
+    if classifier == "dense":
         return nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Dropout(dropout), projection)
     blocks = [nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()) for _ in range(2)]
     return nn.Sequential(*blocks, nn.Dropout(dropout), projection)
+
+
+renamed.keep(__name__)

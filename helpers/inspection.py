@@ -35,7 +35,7 @@ def same_random_numbers() -> Iterator[None]:
 
 def batches(name: str, loader: Any) -> None:
     """Raise ``ValueError`` unless ``loader`` gives batches, and at least one."""
-    way_out = "batching.loader(encoded, tokenizer)"
+    way_out = "batching.batches(encoded, tokenizer)"
     if hasattr(loader, "column_names") or isinstance(loader, (str, dict, torch.Tensor)):
         raise ValueError(f"{name} must be batches, got {type(loader).__name__}. Make them: {way_out}.")
     if not hasattr(loader, "__iter__") or not hasattr(loader, "__len__"):
@@ -84,7 +84,8 @@ def run(model: nn.Module, loader: Any, own_loss: bool) -> None:
     if own_loss or "labels" not in batch:
         return
     was_training = model.training
-    inputs = {name: tensor.to(runtime.device()) for name, tensor in batch.items() if name != "labels"}
+    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    inputs = runtime.to_device(inputs, runtime.device())
     with same_random_numbers(), torch.no_grad(), runtime.autocast():
         try:
             output = model.eval()(**inputs)

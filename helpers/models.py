@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import mpnet, settings
+from helpers import mpnet, renamed, settings
 from helpers.architecture import body as body
 from helpers.architecture import max_positions
 from helpers.architecture import part_of as part_of
@@ -54,12 +54,6 @@ HEADS = {
     "causal-lm": "AutoModelForCausalLM",
     "next-sentence": "AutoModelForNextSentencePrediction",
     "pretraining": "AutoModelForPreTraining",
-}
-# With the problem type set, transformers need not guess it from the first batch (and then keep the guess).
-PROBLEM_TYPES = {
-    "classification": "single_label_classification",
-    "multi-label": "multi_label_classification",
-    "regression": "regression",
 }
 LABELLED_HEADS = settings.NAMED
 # What a tokenizer leaves in a folder, of one kind or another.
@@ -125,8 +119,8 @@ def load(
         config.setdefault("is_decoder", True)
     elif getattr(base, "is_decoder", False):
         base.is_decoder = False  # a model that was saved to write must not read to the left only under another head
-    if isinstance(head, str) and head in PROBLEM_TYPES:
-        config["problem_type"] = PROBLEM_TYPES[head]
+    if isinstance(head, str) and head in settings.PROBLEM_TYPES:
+        config["problem_type"] = settings.PROBLEM_TYPES[head]
     if head == "regression":
         config["num_labels"] = 1
     settings.check(base, config, (*getattr(cls, "settings", ()), "id2label", "label2id", "num_labels", "problem_type"))
@@ -176,7 +170,7 @@ def tokenizer(name: str = "minilm") -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def parameters(model: nn.Module) -> pd.DataFrame:
+def parameter_table(model: nn.Module) -> pd.DataFrame:
     """Count parameters by part, one row a part and one for the sum.
 
     Columns: ``parameters``, ``trainable`` (how many of them have ``requires_grad``) and ``tensors``. The parts are the
@@ -305,3 +299,6 @@ def _unreachable(name: str) -> str:
         + ("is switched off (HF_HUB_OFFLINE is set)" if offline else "did not give it")
         + f".{meant} Check the name; without a network, set HF_HOME to a cache that holds it, or use 'minilm'."
     )
+
+
+renamed.keep(__name__)

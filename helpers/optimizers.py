@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from helpers import architecture
+from helpers import architecture, renamed
 from helpers.errors import choose, number
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What get_scheduler gives every schedule anyway; the rest of its parameters are options.
 _GIVEN = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
 # The share of the steps in which the rate climbs, where nothing else is said.
-WARMUP = 0.1
+WARMUP_RATIO = 0.1
 # Layers whose weights and biases scale or shift their input; shrinking these towards zero changes what the layer does.
 NORMS = (nn.LayerNorm, nn.BatchNorm1d, nn.GroupNorm, nn.RMSNorm)
 
@@ -57,27 +57,27 @@ def adamw(groups: Iterable[dict] | Iterable[nn.Parameter], learning_rate: float)
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
+@renamed.arguments
 def schedule(
-    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup: float | None = None, **options: object
+    name: str, optimizer: torch.optim.Optimizer, steps: int, warmup_ratio: float | None = None, **options: object
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """A learning-rate schedule of transformers, by name (``"linear"``, ``"cosine"``, ``"constant_with_warmup"``, …).
 
     Args:
         steps: how many times the optimizer will step in all. The rate reaches its end there, so a wrong number is a
             wrong schedule.
-        warmup: share of the steps (0 … 1) in which the rate climbs from 0, by default 0.1. ``"constant"`` has no
+        warmup_ratio: share of the steps (0 … 1) in which the rate climbs from 0, by default 0.1. ``"constant"`` has no
             warmup, nor have the two that follow a metric.
         options: further settings of this schedule, as in ``get_scheduler``: ``num_cycles=3``, ``min_lr_rate=0.1``, …
 
-    Raises ``ValueError`` for an unknown schedule, a warmup that is no share, and an option the schedule does not have.
+    Raises ``ValueError`` for an unknown schedule, a ratio that is no share, and an option the schedule does not have.
     """
     from transformers import SchedulerType, get_scheduler
     from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 
     choose("schedule", name, [kind.value for kind in SchedulerType])
-    warmup = WARMUP if warmup is None else warmup
-    if isinstance(warmup, bool) or not 0 <= warmup <= 1:
-        raise ValueError(f"warmup is a share of the steps, between 0 and 1; got {warmup}.")
+    warmup_ratio = WARMUP_RATIO if warmup_ratio is None else warmup_ratio
+    number("warmup_ratio", warmup_ratio, low=0, high=1, hint="a share of the steps")
     # get_scheduler itself drops the options of the two constant schedules without a word.
     known = inspect.signature(TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]).parameters
     if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
@@ -86,7 +86,7 @@ def schedule(
     return get_scheduler(
         name,
         optimizer,
-        num_warmup_steps=round(warmup * steps),
+        num_warmup_steps=round(warmup_ratio * steps),
         num_training_steps=steps,
         scheduler_specific_kwargs=options,
     )

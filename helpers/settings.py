@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 # The heads of ``models.HEADS`` whose outputs have names.
 NAMED = ("classification", "multi-label", "token-classification")
+# With the problem type set, transformers need not guess it from the first batch (and then keep the guess).
+PROBLEM_TYPES = {
+    "classification": "single_label_classification",
+    "multi-label": "multi_label_classification",
+    "regression": "regression",
+}
 # What a checkpoint was trained as, and the heads whose classifier that is. All of them call it ``classifier``.
-CLASSIFIERS = {
+TRAINED_AS = {
     "SequenceClassification": ("classification", "multi-label", "regression"),
     "PooledClassifier": ("classification", "multi-label", "regression"),
     "TokenClassification": ("token-classification",),
@@ -81,9 +87,9 @@ def label_settings(
 
 def _check_kind(name: str, config: PretrainedConfig, head: str | type) -> None:
     """Raise ``ValueError`` where the checkpoint's classifier was trained for another task than the head's."""
-    trained = next((kind for kind in CLASSIFIERS if any(kind in made for made in config.architectures or ())), None)
-    heads = {each for kinds in CLASSIFIERS.values() for each in kinds}
-    if trained is not None and head in heads and head not in CLASSIFIERS[trained]:
+    trained = next((kind for kind in TRAINED_AS if any(kind in made for made in config.architectures or ())), None)
+    heads = {each for kinds in TRAINED_AS.values() for each in kinds}
+    if trained is not None and head in heads and head not in TRAINED_AS[trained]:
         raise ValueError(
             f"{name} holds the trained classifier of another task ({trained}), which the head {head!r} would take "
             f"over. "

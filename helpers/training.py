@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from helpers import checkpoints, evaluation, freezing, inspection, optimizers, parallel, runtime
+from helpers import checkpoints, evaluation, freezing, inspection, optimizers, parallel, renamed, runtime
 from helpers.errors import number
 from helpers.history import NOTHING_YET, RECORDED, History, better, read
 from helpers.history import Diverged as Diverged
@@ -36,6 +36,7 @@ LEARNING_RATE, WEIGHT_DECAY = 2e-4, 0.01
 STEPS_A_READING = 20
 
 
+@renamed.arguments
 def fit(
     model: nn.Module,
     train: DataLoader,
@@ -44,7 +45,7 @@ def fit(
     learning_rate: float | None = None,
     weight_decay: float | None = None,
     schedule: str = "linear",
-    warmup: float | None = None,
+    warmup_ratio: float | None = None,
     max_grad_norm: float = 1.0,
     accumulate: int = 1,
     optimizer: torch.optim.Optimizer | None = None,
@@ -58,11 +59,11 @@ def fit(
     """Train ``model`` in place on the batches of ``train`` and return what happened.
 
     Args:
-        train: batches with ``labels``, from ``batching.loader(..., shuffle=True)``.
+        train: batches with ``labels``, from ``batching.batches(..., shuffle=True)``.
         learning_rate: the highest rate of the schedule, by default 2e-4, which suits MiniLM; BERT-base wants about
             2e-5.
         weight_decay: by default 0.01; see ``optimizers.parameter_groups`` for what is decayed.
-        schedule, warmup: see ``optimizers.schedule``; warmup is a share of the steps, by default 0.1.
+        schedule, warmup_ratio: see ``optimizers.schedule``; the ratio is a share of the steps, by default 0.1.
         max_grad_norm: gradients whose joint norm is larger are scaled down to it; ``math.inf`` switches this off.
         accumulate: batches a step. Their gradients are those of one batch of all their rows.
         optimizer: instead of AdamW over ``optimizers.parameter_groups(model)``; brings its own rate and decay.
@@ -102,13 +103,13 @@ def fit(
         _try_metrics(model, validation, metrics)
 
     steps = -(-len(train) // accumulate)
-    scheduler = optimizers.schedule(schedule, optimizer, epochs * steps, warmup)
+    scheduler = optimizers.schedule(schedule, optimizer, epochs * steps, warmup_ratio)
     scaler, half = _scaler(device), runtime.precision() == "fp16"
     history, best = History(), copy.copy(NOTHING_YET)
     pieces = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
     kept = None
     if folder is not None:
-        told = (epochs, len(train), accumulate, schedule, warmup, max_grad_norm, patience, watch)
+        told = (epochs, len(train), accumulate, schedule, warmup_ratio, max_grad_norm, patience, watch)
         run = checkpoints.described(model, optimizer, train, *told)
         kept = checkpoints.resume(Path(folder), run, device, **pieces)
     if kept is not None:
@@ -129,7 +130,7 @@ def fit(
             for group in _groups(train, accumulate):
                 value = torch.zeros((), device=device)
                 for weight, share in parallel.shares(group, state):
-                    batch = _to_device(share, device)
+                    batch = runtime.to_device(share, device)
                     with runtime.autocast():
                         part = loss(model, batch) if loss else forward(model, batch).loss
                     part = part if weight == 1 else weight * part
@@ -217,10 +218,6 @@ def _scaler(device: torch.device) -> torch.amp.GradScaler:
     return torch.amp.GradScaler(device.type, init_scale=1.0, growth_interval=2**31 - 1, enabled=device.type == "cuda")
 
 
-def _to_device(batch: Batch, device: torch.device) -> Batch:
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
-
-
 def _masks(train: DataLoader) -> torch.Tensor | None:
     """Where the generator of a masking collator stands; it moves on with every batch."""
     generator = getattr(getattr(train, "collate_fn", None), "generator", None)
@@ -261,10 +258,10 @@ def _check_arguments(given: dict[str, Any]) -> None:
     for name in ("learning_rate", "weight_decay"):
         if given[name] is not None and given["optimizer"] is not None:
             raise ValueError(f"{name}={given[name]} beside an optimizer, which has its own. Give one of the two.")
-    if given["warmup"] and given["schedule"] == "constant":
+    if given["warmup_ratio"] and given["schedule"] == "constant":
         raise ValueError(
-            f"The schedule 'constant' has no warmup, and warmup={given['warmup']} would do nothing. Take "
-            "schedule='constant_with_warmup', or leave warmup out."
+            f"The schedule 'constant' has no warmup, and warmup_ratio={given['warmup_ratio']} would do nothing. Take "
+            "schedule='constant_with_warmup', or leave warmup_ratio out."
         )
     if given["metrics"] is not None and given["validation"] is None:
         raise ValueError("metrics without validation: on which batches are they to be measured? Give validation=…")

@@ -18,12 +18,12 @@ Contender = Callable[[nn.Module, Dataset, object, int], None]
 
 
 def fit(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
-    loader = batching.loader(train, tokenizer, BATCH, shuffle=True)
+    loader = batching.batches(train, tokenizer, BATCH, shuffle=True)
     training.fit(model, loader, epochs=epochs, learning_rate=RATE)
 
 
 def bare_loop(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
-    loader = batching.loader(train, tokenizer, BATCH, shuffle=True)
+    loader = batching.batches(train, tokenizer, BATCH, shuffle=True)
     device = runtime.device()
     model.to(device).train()
     optimizer = optimizers.adamw(optimizers.parameter_groups(model), RATE)
@@ -31,7 +31,7 @@ def bare_loop(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) 
     for epoch in range(epochs):
         loader.batch_sampler.set_epoch(epoch)
         for batch in loader:
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            batch = runtime.to_device(batch, device)
             with runtime.autocast():
                 loss = model(**batch).loss
             loss.backward()

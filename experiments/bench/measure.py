@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from experiments.bench.contenders import CONTENDERS, SHARE
 from experiments.bench.setting import MAX_LENGTH, WAYS, Setting
 from experiments.kit.training import fit
-from helpers import batching, data, evaluation, features, freezing, heads, models, optimizers, runtime
+from helpers import batching, data, evaluation, features, freezing, heads, models, optimizers, runtime, uncertainty
 
 Results = dict[str, Any]
 MATRIX = 2048  # rows and columns of the product that stands for the machine's peak
@@ -70,20 +70,20 @@ def speed(job: Job, settings: Sequence[Setting]) -> list[Results]:
 
 def quality(job: Job, settings: Sequence[Setting]) -> list[Results]:
     """Test accuracy, with its interval, after fine-tuning on all rows."""
-    test, found = batching.loader(job.encoded["test"], job.tokenizer, 64), []
+    test, found = batching.batches(job.encoded["test"], job.tokenizer, 64), []
     for setting in tqdm(settings, desc="quality"):
         fresh = job.model()
         CONTENDERS[setting.contender](fresh, job.encoded["train"], job.tokenizer, setting.epochs)
         predictions = evaluation.predict(fresh, test)
-        found.append(evaluation.interval(predictions.classes == predictions.labels)._asdict())
+        found.append(uncertainty.interval(predictions.classes == predictions.labels)._asdict())
     return found
 
 
 def frozen(job: Job, settings: Sequence[Setting]) -> list[Results]:
     """Seconds of an epoch in which everything learns, the head learns, and the head learns from cached features."""
     size, rate = settings[0].batch_size, settings[0].learning_rate
-    batches = batching.loader(job.some, job.tokenizer, size, shuffle=True)
-    in_order = batching.loader(job.some, job.tokenizer, 64)
+    batches = batching.batches(job.some, job.tokenizer, size, shuffle=True)
+    in_order = batching.batches(job.some, job.tokenizer, 64)
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in tqdm(range(settings[0].rounds), desc="frozen"):
         for way in ("full", "frozen encoder", "cached features"):
@@ -95,7 +95,7 @@ def frozen(job: Job, settings: Sequence[Setting]) -> list[Results]:
                 began = time.perf_counter()
                 cached = features.cache_features(model, in_order)
                 seconds["to cache them"].append(time.perf_counter() - began)
-                learner, source = features.HeadOnly(model), cached.loader(size, shuffle=True)
+                learner, source = features.HeadOnly(model), cached.batches(size, shuffle=True)
             seconds[way].append(fit(learner, source, epochs=1, learning_rate=rate).seconds)
     return [{"seconds": seconds[setting.way]} for setting in settings]
 
@@ -111,7 +111,7 @@ def peak(job: Job, settings: Sequence[Setting], examples_per_second: float) -> l
     config = models.load("minilm").config
     layer = 4 * config.hidden_size**2 + 2 * config.hidden_size * config.intermediate_size
     operations = 0
-    for batch in batching.loader(job.some, job.tokenizer, setting.batch_size, shuffle=True):
+    for batch in batching.batches(job.some, job.tokenizer, setting.batch_size, shuffle=True):
         positions, length = batch["input_ids"].numel(), batch["input_ids"].shape[1]
         attention = 12 * config.num_hidden_layers * config.hidden_size * length
         operations += positions * (6 * config.num_hidden_layers * layer + attention)

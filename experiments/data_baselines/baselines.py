@@ -8,20 +8,21 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from helpers import data, evaluation, metrics
+from helpers import data, metrics
+from helpers.baselines import majority, tfidf
 
 
-def accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
+def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float((predicted == truth).mean())
 
 
-def uncivil_f1(predicted: np.ndarray, truth: np.ndarray) -> float:
+def uncivil_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     right = int(((predicted == 1) & (truth == 1)).sum())
     return 2 * right / max(int((predicted == 1).sum() + (truth == 1).sum()), 1)
 
 
-def pearson(predicted: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.corrcoef(predicted, truth)[0, 1])
+def pearson(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.corrcoef(truth, predicted)[0, 1])
 
 
 # Of the tasks with one prediction a row, where it is not accuracy.
@@ -44,14 +45,14 @@ def baselines(name: str, like: str = "") -> dict[str, float]:
         longest = [np.argmax([len(choice) for choice in row["choices"]]) for row in test]
         return {
             "random": statistics.fmean(1 / len(choices) for choices in test["choices"]),
-            "most word overlap": score(np.array(overlap), truth),
-            "longest": score(np.array(longest), truth),
+            "most word overlap": score(truth, np.array(overlap)),
+            "longest": score(truth, np.array(longest)),
         }
     if like in ("reviews:stars", "paraphrases:similarity"):
-        return {"TF-IDF + ridge": score(_ridge(train, test), truth)}
+        return {"TF-IDF + ridge": score(truth, _ridge(train, test))}
     return {
-        "majority": score(evaluation.majority(train, test), truth),
-        "TF-IDF": score(evaluation.tfidf(train, test, balanced=like == "comments"), truth),
+        "majority": score(truth, majority(train, test)),
+        "TF-IDF": score(truth, tfidf(train, test, balanced=like == "comments")),
     }
 
 
@@ -96,7 +97,7 @@ def _span_baselines(test) -> dict[str, float]:
         return max(row["context"].split(". "), key=lambda sentence: _overlap(row["question"], sentence))
 
     def score(answer) -> float:
-        return answerable([answer(row) for row in test], test)["score"]
+        return answerable(test, [answer(row) for row in test])["score"]
 
     return {
         "first sentence": score(first_sentence),
@@ -104,9 +105,9 @@ def _span_baselines(test) -> dict[str, float]:
     }
 
 
-def answerable(predicted: list[str], test) -> dict[str, float]:
+def answerable(test, predicted: list[str]) -> dict[str, float]:
     """Mean span F1, the ``score``, and ``exact_match``, where there is an answer."""
-    scores = metrics.answer_scores(predicted, test["answers"][:])
+    scores = metrics.answer_scores(test["answers"][:], predicted)
     there = scores[scores["answerable"]]
     return {"score": float(there["f1"].mean()), "exact_match": float(there["exact_match"].mean())}
 

@@ -51,7 +51,7 @@ def cached(split: str, name: str, validation_rows: int, encoder: str, max_length
     """What the frozen encoder says of every text of a split, computed once for all rows of the table."""
     frozen = build(data.labels(splits(name, validation_rows)["train"]), encoder, 0)
     freezing.freeze_body(frozen)
-    rows = batching.loader(encoded(split, name, validation_rows, encoder, max_length), models.tokenizer(encoder), 64)
+    rows = batching.batches(encoded(split, name, validation_rows, encoder, max_length), models.tokenizer(encoder), 64)
     return features.cache_features(frozen, rows)
 
 
@@ -76,16 +76,16 @@ def measure(setting: Setting) -> dict[str, Any]:
     if setting.frozen == depth(encoder) and not setting.lora_rank:
         freezing.freeze_body(network)
         trained, vectors = features.HeadOnly(network), cached("train", *where)
-        train = features.Features(vectors.vectors[rows], vectors.labels[rows]).loader(size, shuffle=True, seed=seed)
-        held_out = {split: cached(split, *where).loader(64) for split in measured_on}
+        train = features.Features(vectors.vectors[rows], vectors.labels[rows]).batches(size, shuffle=True, seed=seed)
+        held_out = {split: cached(split, *where).batches(64) for split in measured_on}
     else:
         if setting.lora_rank:
             trained = freezing.lora(network, rank=setting.lora_rank, alpha=setting.lora_alpha)
         elif setting.frozen:
             freezing.unfreeze_top(network, depth(encoder) - setting.frozen)
         own = encoded("train", *where).select(rows)
-        train = batching.loader(own, tokenizer, size, shuffle=True, seed=seed)
-        held_out = {split: batching.loader(encoded(split, *where), tokenizer, 64) for split in measured_on}
+        train = batching.batches(own, tokenizer, size, shuffle=True, seed=seed)
+        held_out = {split: batching.batches(encoded(split, *where), tokenizer, 64) for split in measured_on}
     torch.manual_seed(seed)  # the dropout of a run depends on its seed, not on what was cached before it
     history = fit(trained, train, epochs=epochs(len(rows), setting), learning_rate=setting.learning_rate)
     return {

@@ -15,8 +15,9 @@ from datasets import Dataset
 from experiments.further_pretraining.setting import Setting
 from experiments.kit import drawing, folders
 from experiments.kit.training import fit
-from helpers import batching, data, evaluation, heads, models, retrieval, runtime
-from helpers.batching.language import IGNORED, MaskedLanguageModeling, masked_loss
+from helpers import baselines, batching, data, evaluation, heads, models, runtime, uncertainty
+from helpers.batching.language import IGNORED, MaskingCollator, masked_loss
+from helpers.features import mean_states
 
 LIBRARIES = ("matplotlib", "networkx", "numpy", "pandas", "scipy", "sklearn", "sympy", "torch")
 
@@ -55,8 +56,8 @@ def further_pretrain(setting: Setting, folder: Path) -> dict[str, Any]:
     order = np.random.default_rng(seed).permutation(len(texts))
     # As many passes as the steps need; the masks are new in each.
     rows = batching.encode(texts.select(np.resize(order, setting.steps * size)), tokenizer, length)
-    collate = MaskedLanguageModeling(tokenizer, seed=seed)
-    train = batching.loader(rows, tokenizer, size, shuffle=True, seed=seed, collate=collate)
+    collate = MaskingCollator(tokenizer, seed=seed)
+    train = batching.batches(rows, tokenizer, size, shuffle=True, seed=seed, collate=collate)
     history = fit(masked, train, epochs=1, learning_rate=setting.further_learning_rate, loss=masked_loss)
     after = scores("after")
     with folders.whole(folder) as new:
@@ -70,8 +71,8 @@ def masked_scores(model: torch.nn.Module, texts: Dataset, tokenizer: Any, max_le
     model.to(runtime.device()).eval()  # before inference mode begins: see evaluation.predict
     encoded = batching.encode(texts, tokenizer, max_length)
     losses, right = [], []
-    for batch in batching.loader(encoded, tokenizer, 64, collate=MaskedLanguageModeling(tokenizer, seed=0)):
-        batch = {name: tensor.to(runtime.device()) for name, tensor in batch.items()}
+    for batch in batching.batches(encoded, tokenizer, 64, collate=MaskingCollator(tokenizer, seed=0)):
+        batch = runtime.to_device(batch, runtime.device())
         labels = batch.pop("labels")
         with torch.inference_mode(), runtime.autocast():
             states = models.body(model)(**batch).last_hidden_state[labels != IGNORED]
@@ -87,7 +88,7 @@ def masked_scores(model: torch.nn.Module, texts: Dataset, tokenizer: Any, max_le
 
 def features(body: torch.nn.Module, texts: list[str], tokenizer: Any, max_length: int) -> np.ndarray:
     """Mean-pooled last hidden states, shape (texts, width)."""
-    return retrieval.mean_states(body, tokenizer, texts, max_length).numpy()
+    return mean_states(body, tokenizer, texts, max_length).numpy()
 
 
 def similarity(body: torch.nn.Module, tokenizer: Any, max_length: int) -> float:
@@ -119,19 +120,19 @@ def classify(encoder: str, setting: Setting) -> dict[str, Any]:
     else:
         model = models.load(encoder, head=heads.PooledClassifier, pooling="mean", labels=LIBRARIES)
         encoded = batching.encode(train, tokenizer, setting.max_length)
-        batches = batching.loader(encoded, tokenizer, setting.batch_size, shuffle=True, seed=seed)
+        batches = batching.batches(encoded, tokenizer, setting.batch_size, shuffle=True, seed=seed)
         fit(model, batches, epochs=setting.epochs, learning_rate=setting.learning_rate)
-        loader = batching.loader(batching.encode(test, tokenizer, setting.max_length), tokenizer, 64)
+        loader = batching.batches(batching.encode(test, tokenizer, setting.max_length), tokenizer, 64)
         predicted = evaluation.predict(model, loader).classes
     seconds = time.perf_counter() - began
     right = predicted == truth
-    estimate, low, high = evaluation.interval(right)
+    estimate, low, high = uncertainty.interval(right)
     return {
         "accuracy": round(estimate, 4),
         "low": round(low, 4),
         "high": round(high, 4),
         "right": "".join(map(str, right.astype(int))),
-        "tfidf": round(float((evaluation.tfidf(train, test) == truth).mean()), 4),
+        "tfidf": round(float((baselines.tfidf(train, test) == truth).mean()), 4),
         "seconds": round(seconds, 1),
     }
 

@@ -70,18 +70,19 @@ class Paired(NamedTuple):
         return f"{self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}], {self.same_sign} of {self.seeds} seeds"
 
 
-def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Paired:
-    """``one`` minus ``other``, seed by seed: Student's t for the differences.
+def paired(*, reference: Mapping[int, float], compared: Mapping[int, float]) -> Paired:
+    """``compared`` minus ``reference``, seed by seed: Student's t for the differences.
 
     Raises ``ValueError`` where the seeds are not the same, or fewer than five.
     """
     from scipy.stats import t
 
-    if one.keys() != other.keys():
-        raise ValueError(f"Compared by seed, both need the same seeds, not {sorted(one)} and {sorted(other)}.")
-    if len(one) < TEST_SEEDS:
-        raise ValueError(f"A comparison needs {TEST_SEEDS} seeds or more, not {len(one)}.")
-    differences = [one[seed] - other[seed] for seed in sorted(one)]
+    if reference.keys() != compared.keys():
+        seeds = f"{sorted(reference)} and {sorted(compared)}"
+        raise ValueError(f"Compared by seed, both need the same seeds, not {seeds}.")
+    if len(reference) < TEST_SEEDS:
+        raise ValueError(f"A comparison needs {TEST_SEEDS} seeds or more, not {len(reference)}.")
+    differences = [compared[seed] - reference[seed] for seed in sorted(reference)]
     mean, sd, count = statistics.fmean(differences), statistics.stdev(differences), len(differences)
     same = sum(math.copysign(1, value) == math.copysign(1, mean) and value != 0 for value in differences)
     if sd == 0:
@@ -117,7 +118,7 @@ def verdict(found: Paired, p: float, least: float = 0.0) -> str:
 def table(scores: Mapping[str, Mapping[int, float]], reference: str) -> pd.DataFrame:
     """One line a method, each against ``reference``: the paired difference, the corrected p-value and the verdict."""
     others = [name for name in scores if name != reference]
-    found = {name: paired(scores[name], scores[reference]) for name in others}
+    found = {name: paired(reference=scores[reference], compared=scores[name]) for name in others}
     p = dict(zip(others, holm([found[name].p for name in others]), strict=True))
     lines = {name: {f"against {reference}": found[name], "p (Holm)": p[name]} for name in others}
     for name in others:

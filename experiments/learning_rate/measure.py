@@ -16,7 +16,7 @@ from transformers import BertModel, PreTrainedModel
 from experiments.kit.training import fit
 from experiments.learning_rate.setting import Setting
 from experiments.pretrain.loop import evaluate
-from helpers import batching, data, evaluation, features, freezing, heads, metrics, models, retrieval, runtime, training
+from helpers import batching, data, evaluation, features, freezing, heads, metrics, models, runtime, training
 
 
 class Task(NamedTuple):
@@ -51,9 +51,9 @@ def similarity(body: BertModel, setting: Setting) -> dict[str, float]:
     """How the cosines of mean-pooled sentence vectors agree with people's judgements of similarity."""
     pairs, tokenizer = data.load("paraphrases:similarity")["test"], models.tokenizer("minilm")
     texts = (pairs[column][:] for column in ("sentence1", "sentence2"))
-    one, two = (retrieval.embed(body, tokenizer, column, setting.max_length) for column in texts)
+    one, two = (features.embed(body, tokenizer, column, setting.max_length) for column in texts)
     cosines = (one * two).sum(dim=1).numpy()
-    scores = metrics.regression_metrics(cosines, pairs["label"][:])
+    scores = metrics.regression_metrics(pairs["label"][:], cosines)
     return {name: round(scores[name], 4) for name in ("spearman", "pearson")}
 
 
@@ -94,7 +94,7 @@ def vectors(name: str, encoder: str, max_length: int) -> tuple[features.Features
     """What the frozen encoder says of the train and test texts, computed once for all rows of the head alone."""
     train, test, labels = task(name, encoder, max_length)
     frozen, tokenizer = build(encoder, "head", labels), models.tokenizer(encoder)
-    return tuple(features.cache_features(frozen, batching.loader(rows, tokenizer, 64)) for rows in (train, test))
+    return tuple(features.cache_features(frozen, batching.batches(rows, tokenizer, 64)) for rows in (train, test))
 
 
 def measure(setting: Setting) -> dict[str, Any]:
@@ -106,11 +106,11 @@ def measure(setting: Setting) -> dict[str, Any]:
     train, test, labels = task(setting.data, encoder, setting.max_length)
     if regime == "head":
         train, test = vectors(setting.data, encoder, setting.max_length)
-        batches, held_out = train.loader(setting.batch_size, shuffle=True, seed=seed), test.loader(64)
+        batches, held_out = train.batches(setting.batch_size, shuffle=True, seed=seed), test.batches(64)
     else:
         tokenizer = models.tokenizer(encoder)
-        batches = batching.loader(train, tokenizer, setting.batch_size, shuffle=True, seed=seed)
-        held_out = batching.loader(test, tokenizer, 64)
+        batches = batching.batches(train, tokenizer, setting.batch_size, shuffle=True, seed=seed)
+        held_out = batching.batches(test, tokenizer, 64)
     runtime.start(seed)  # after the vectors: a row depends on its seed, not on what was cached before it
     trained = build(encoder, regime, labels, setting.lora_rank)
     if regime == "head":

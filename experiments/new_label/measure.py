@@ -66,7 +66,7 @@ def _case(setting: Setting, cache: Path) -> Case:
 def loader(
     rows: Dataset, tokenizer: PreTrainedTokenizerBase, setting: Setting, size: int = 64, **options: Any
 ) -> torch.utils.data.DataLoader:
-    return batching.loader(batching.encode(rows, tokenizer, setting.max_length), tokenizer, size, **options)
+    return batching.batches(batching.encode(rows, tokenizer, setting.max_length), tokenizer, size, **options)
 
 
 def old_classifier(
@@ -101,12 +101,12 @@ def measure(setting: Setting, cache: Path = CACHE) -> dict[str, Any]:
     """
     at, old_labels = case(setting, cache), setting.old_labels
     torch.manual_seed(setting.seed)
-    before = scores(evaluation.predict(features.HeadOnly(at.classifier), at.vectors.loader(64)), old_labels)["old"]
+    before = scores(evaluation.predict(features.HeadOnly(at.classifier), at.vectors.batches(64)), old_labels)["old"]
     classifier = learned(setting, at)
     if setting.train == "everything" and setting.epochs:
         found = evaluation.predict(classifier, loader(at.test, at.tokenizer, setting))
     else:  # the encoder is still the old one
-        found = evaluation.predict(features.HeadOnly(classifier), at.vectors.loader(64))
+        found = evaluation.predict(features.HeadOnly(classifier), at.vectors.batches(64))
     return {"label": at.name, "before": before, **scores(found, old_labels)}
 
 

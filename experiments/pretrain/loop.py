@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 from experiments.kit import folders
 from experiments.pretrain.recipe import Recipe, build, learn_tokenizer
 from helpers import optimizers, runtime
-from helpers.batching import BucketBatches, encode, loader
-from helpers.batching.language import IGNORED, PretrainingBatches, sentence_pairs
+from helpers.batching import BucketBatches, batches, encode
+from helpers.batching.language import IGNORED, PretrainingCollator, sentence_pairs
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -67,12 +67,12 @@ def evaluate(
         order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(seed))
         examples = examples.select(order[:pairs].tolist())
     encoded = encode(examples, tokenizer, model.config.max_position_embeddings)
-    batches = loader(encoded, tokenizer, 64, shuffle=True, seed=seed, collate=PretrainingBatches(tokenizer, seed=seed))
+    collate = PretrainingCollator(tokenizer, seed=seed)
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     loss = right = places = related = 0
-    for batch in batches:
-        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+    for batch in batches(encoded, tokenizer, 64, shuffle=True, seed=seed, collate=collate):
+        batch = runtime.to_device(batch, device)
         words, relation = predict(model, batch)
         answers = batch["labels"][batch["labels"] != IGNORED]
         loss += F.cross_entropy(words, answers, reduction="sum").item()
@@ -243,7 +243,7 @@ def _batches(
                 order.set_epoch(epoch)
                 for position, rows in enumerate(order, step):
                     if done <= position < end:
-                        collate = PretrainingBatches(tokenizer, recipe.masking, recipe.seed * 1_000_000 + position)
+                        collate = PretrainingCollator(tokenizer, recipe.masking, recipe.seed * 1_000_000 + position)
                         columns = encoded[rows]
                         examples = zip(*columns.values(), strict=True)
                         yield collate([dict(zip(columns, example, strict=True)) for example in examples])

@@ -26,7 +26,7 @@ class Learner:
     def loader(self, rows: Dataset, *, shuffle: bool = False) -> DataLoader:
         encoded = batching.encode(rows, self.tokenizer, self.setting.max_length)
         size, seed = self.setting.batch_size, self.setting.seed
-        return batching.loader(encoded, self.tokenizer, size, shuffle=shuffle, seed=seed)
+        return batching.batches(encoded, self.tokenizer, size, shuffle=shuffle, seed=seed)
 
     def learn(self, rows: Dataset, labels: list[str]) -> float:
         """Learn a task whose new labels are ``labels``; return the seconds that it took, the remedy's own included."""

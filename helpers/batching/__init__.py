@@ -1,6 +1,6 @@
 """How do examples become tensors?
 
-Two steps. ``encode`` turns the texts of a split into token ids, once. ``loader`` groups them into batches of similar
+Two steps. ``encode`` turns the texts of a split into token ids, once. ``batches`` groups them into batches of similar
 length and pads each batch to its own longest example: attention and feed-forward layers work on padding as hard as on
 words, so a batch of short texts should not be as wide as the longest text of the set.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from helpers import runtime
+from helpers import renamed, runtime
 from helpers.batching.checks import TEXT_COLUMNS as TEXT_COLUMNS
 from helpers.batching.checks import check_texts, fitting, in_parts, label_values, text_columns
 from helpers.errors import number, with_rows
@@ -57,7 +57,7 @@ def encode(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int |
     return in_parts(split, columns, part)
 
 
-def loader(
+def batches(
     encoded: Dataset,
     tokenizer: PreTrainedTokenizerBase,
     batch_size: int = 16,
@@ -91,15 +91,15 @@ def loader(
         with_rows(encoded)
     if "input_ids" not in encoded.column_names:
         raise ValueError(
-            f"The rows are not encoded, they have {', '.join(encoded.column_names)}: loader(encode(split, tokenizer), "
+            f"The rows are not encoded, they have {', '.join(encoded.column_names)}: batches(encode(split, tokenizer), "
             "tokenizer)."
         )
-    batches: Any = in_order(len(encoded), batch_size)
+    sampler: Any = in_order(len(encoded), batch_size)
     if shuffle:
-        batches = BucketBatches([len(ids) for ids in encoded["input_ids"]], batch_size, seed)
+        sampler = BucketBatches([len(ids) for ids in encoded["input_ids"]], batch_size, seed)
     return DataLoader(
         encoded,
-        batch_sampler=batches,
+        batch_sampler=sampler,
         collate_fn=collate or DataCollatorWithPadding(tokenizer),
         pin_memory=runtime.device().type == "cuda",  # so that a copy to the GPU need not wait
     )
@@ -140,6 +140,9 @@ class BucketBatches(Sampler[list[int]]):
         order = torch.randperm(len(self.lengths), generator=generator)
         pools = order.split(self.POOL * self.batch_size)
         by_length = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools])
-        batches = by_length.split(self.batch_size)
-        for i in torch.randperm(len(batches), generator=generator):
-            yield batches[i].tolist()
+        cut = by_length.split(self.batch_size)
+        for i in torch.randperm(len(cut), generator=generator):
+            yield cut[i].tolist()
+
+
+renamed.keep(__name__)

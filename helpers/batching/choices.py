@@ -5,7 +5,7 @@ axes: (batch, choices, length). Rows with fewer choices than the widest of the b
 stand for no choice. The head scores those like any other, so somebody has to take them out of the softmax::
 
     encoded = encode_choices(split, tokenizer, max_length=64)
-    batches = loader(encoded, tokenizer, collate=ChoiceBatches(tokenizer))
+    batches = batching.batches(encoded, tokenizer, collate=ChoiceCollator(tokenizer))
     mask = batch.pop("choice_mask", None)
     scores = mask_choices(model(**batch).logits, mask)
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from helpers import renamed
 from helpers.batching.checks import LABEL, fitting, in_parts, needed
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _check_answer(row: int, label: Any, choices: int) -> None:
         raise ValueError(f"Row {row}: label {label!r} is none of its choices 0 … {choices - 1}.")
 
 
-class ChoiceBatches:
+class ChoiceCollator:
     """Collator: pads sequences to the longest of the batch and rows to the most choices of the batch.
 
     Batches have the tokenizer's inputs, each of shape (batch, choices, longest) and contiguous, so that the model can
@@ -90,7 +91,7 @@ class ChoiceBatches:
     choice, false for filling. :func:`mask_choices` applies it. Filling repeats the row's first choice: a sequence of
     padding alone would have nothing to attend to.
 
-    A shuffled ``loader`` puts rows with the same number of choices together, so that little is filled up.
+    Shuffled ``batching.batches`` put rows with the same number of choices together, so that little is filled up.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -120,3 +121,6 @@ def mask_choices(logits: torch.Tensor, choice_mask: torch.Tensor | None) -> torc
     Every row has a choice, so the softmax is never empty. Without a mask the scores come back as they are.
     """
     return logits if choice_mask is None else logits.masked_fill(~choice_mask, -torch.inf)
+
+
+renamed.keep(__name__)

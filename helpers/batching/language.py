@@ -6,7 +6,7 @@ their ``create_pretraining_data.py``. Use them in this order::
 
     pairs = sentence_pairs(split, seed=0)
     encoded = encode(pairs, tokenizer)
-    batches = loader(encoded, tokenizer, 64, shuffle=True, collate=PretrainingBatches(tokenizer))
+    batches = batching.batches(encoded, tokenizer, 64, shuffle=True, collate=PretrainingCollator(tokenizer))
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
-from helpers import architecture
+from helpers import architecture, renamed
 from helpers.batching import IGNORED
 from helpers.errors import number
 
@@ -67,7 +67,7 @@ def mask_tokens(
     return hidden, labels
 
 
-class MaskedLanguageModeling:
+class MaskingCollator:
     """Collator: pads encoded texts to a batch and hides word pieces (see :func:`mask_tokens`).
 
     Batches have ``input_ids``, ``token_type_ids``, ``attention_mask`` and ``labels``, each of shape (batch, longest).
@@ -89,7 +89,7 @@ class MaskedLanguageModeling:
         return batch
 
 
-class PretrainingBatches(MaskedLanguageModeling):
+class PretrainingCollator(MaskingCollator):
     """Collator for ``BertForPreTraining``: masks encoded pairs and adds ``next_sentence_label`` of shape (batch,)."""
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
@@ -103,7 +103,7 @@ def masked_loss(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch
     place and leaves six of seven out afterwards; here the head is only asked where a piece was hidden.
 
     Args:
-        batch: from :class:`MaskedLanguageModeling`, tensors of shape (batch, length).
+        batch: from :class:`MaskingCollator`, tensors of shape (batch, length).
 
     Raises ``ValueError`` for a model without such a head, and for a batch without a hidden piece, where the model's own
     loss is NaN.
@@ -176,3 +176,6 @@ def sentence_pairs(split: Dataset, seed: int = 0, sentences: int = 1) -> Dataset
         "label": random.long().tolist(),
     }
     return Dataset.from_dict(columns, features=features)
+
+
+renamed.keep(__name__)

@@ -5,7 +5,7 @@ as start and as end. ``encode_questions`` cuts long passages into overlapping wi
 last piece in each; ``best_spans`` goes the way back, from the scores of all windows to one span of characters::
 
     encoded = encode_questions(split, tokenizer, max_length=192, stride=64)
-    batches = loader(encoded, tokenizer, collate=SpanBatches(tokenizer))
+    batches = batching.batches(encoded, tokenizer, collate=SpanCollator(tokenizer))
     found = best_spans(evaluation.predict(model, batches).logits, encoded, split)
     texts = [answer.text if answer.margin > 0 else "" for answer in found]
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from helpers import renamed
 from helpers.batching.checks import check_fast, check_texts, fitting, in_parts, needed
 from helpers.errors import number
 
@@ -195,7 +196,7 @@ def _positions(offsets: Offsets, answer: tuple[int, int] | None, size: int) -> t
     return (places[0], places[-1]) if places and len(places) == size else (NO_ANSWER, NO_ANSWER)
 
 
-class SpanBatches:
+class SpanCollator:
     """Collator: pads windows to a batch and leaves out what only decoding needs.
 
     Batches have the tokenizer's inputs, each of shape (batch, longest), and ``start_positions`` and ``end_positions``
@@ -257,3 +258,6 @@ def best_spans(logits: np.ndarray, encoded: Dataset, split: Dataset, max_pieces:
             best[row] = Answer(passages[row][start:end], start, end, float(scores[first, last]), null)
         best[row] = best[row]._replace(null=null)
     return best
+
+
+renamed.keep(__name__)

@@ -5,7 +5,7 @@ from; ``word_predictions`` goes the way back. A sentence that is too long for th
 ``windows`` cuts it into overlapping stretches first::
 
     encoded = encode_words(split, tokenizer, max_length=48)
-    batches = loader(encoded, tokenizer, collate=WordBatches(tokenizer))
+    batches = batching.batches(encoded, tokenizer, collate=WordCollator(tokenizer))
     classes = word_predictions(evaluation.predict(model, batches).classes, encoded)
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from helpers import renamed
 from helpers.batching import IGNORED
 from helpers.batching.checks import check_fast, fitting, in_parts, needed
 from helpers.errors import number
@@ -148,7 +149,7 @@ def _piece_labels(word_ids: list[int], tags: list[int], inside: dict[int, int] |
     return labels
 
 
-class WordBatches:
+class WordCollator:
     """Collator: pads encoded sentences and their labels to a batch, labels with -100.
 
     Batches have the tokenizer's inputs and ``labels``, each of shape (batch, longest), ``labels`` where there are any.
@@ -258,3 +259,6 @@ def join_windows(parts: Dataset, classes: list[list[int]]) -> list[list[int]]:
             if margin > best[row].get(start + place, (-1, 0))[0]:
                 best[row][start + place] = margin, label
     return [[label for _, label in words.values()] for words in best]
+
+
+renamed.keep(__name__)

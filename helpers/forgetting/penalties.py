@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from helpers import runtime
-from helpers.forgetting.losses import Batch, checked
-from helpers.training import forward
+from helpers import renamed, runtime
+from helpers.errors import number
+from helpers.training import Batch, forward
 
 Tensors = dict[str, torch.Tensor]
 
@@ -33,7 +33,7 @@ class L2SP:
     """
 
     def __init__(self, model: nn.Module, strength: float) -> None:
-        self.strength = checked(strength)
+        self.strength = number("strength", strength, low=0)
         self.old = _snapshot(model)
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -49,15 +49,16 @@ class EWC:
 
     Args:
         model: the old model. It may be trained in place afterwards.
-        loader: batches of the old task, labels included. They are needed once, here, and not while training.
+        batches: of the old task, labels included. They are needed once, here, and not while training.
         strength: λ. F is a mean of squared gradients, and small for a model that fits: 10² to 10⁶ are common.
         previous: the remedy used for the task before, in a sequence: its F is added ("online EWC", Schwarz et al.
             2018, with γ = 1), its old weights are dropped.
     """
 
-    def __init__(self, model: nn.Module, loader: DataLoader, strength: float, previous: EWC | None = None) -> None:
-        self.strength = checked(strength)
-        self.fisher = fisher(model, loader)
+    @renamed.arguments
+    def __init__(self, model: nn.Module, batches: DataLoader, strength: float, previous: EWC | None = None) -> None:
+        self.strength = number("strength", strength, low=0)
+        self.fisher = fisher(model, batches)
         everything = _snapshot(model)
         self.old = {name: everything[name] for name in self.fisher}
         self.frozen = everything.keys() - self.fisher.keys()
@@ -74,7 +75,8 @@ class EWC:
         return forward(model, batch).loss + self.strength / 2 * leaving
 
 
-def fisher(model: nn.Module, loader: DataLoader) -> Tensors:
+@renamed.arguments
+def fisher(model: nn.Module, batches: DataLoader) -> Tensors:
     """How much each weight matters: the mean over the examples of the squared gradient of the example's loss.
 
     The diagonal of the *empirical* Fisher information: the labels are the data's, not draws from the model's answers
@@ -82,7 +84,7 @@ def fisher(model: nn.Module, loader: DataLoader) -> Tensors:
     mean would let gradients of opposite sign cancel. One backward pass an example, in float32, in eval mode.
 
     Returns a tensor in the parameter's shape for every trainable parameter, by name without the body's prefix. Raises
-    ``ValueError`` for a loader without batches.
+    ``ValueError`` where there are no batches.
     """
     device, was_training = runtime.device(), model.training
     model.to(device).eval()
@@ -90,9 +92,9 @@ def fisher(model: nn.Module, loader: DataLoader) -> Tensors:
     squares = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     examples = 0
     with torch.random.fork_rng():  # iterating draws a number: what follows shall not depend on it
-        for batch in loader:
+        for batch in batches:
             for row in range(len(next(iter(batch.values())))):
-                one = {name: tensor[row : row + 1].to(device) for name, tensor in batch.items()}
+                one = runtime.to_device({name: tensor[row : row + 1] for name, tensor in batch.items()}, device)
                 loss = forward(model, one).loss
                 gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
                 for name, gradient in zip(parameters, gradients, strict=True):
@@ -101,7 +103,7 @@ def fisher(model: nn.Module, loader: DataLoader) -> Tensors:
                 examples += 1
     model.train(was_training)
     if examples == 0:
-        raise ValueError("The loader has no batches, so there is nothing to tell which weights matter.")
+        raise ValueError("There are no batches, so there is nothing to tell which weights matter.")
     return {name: square / examples for name, square in squares.items()}
 
 

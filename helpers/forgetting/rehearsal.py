@@ -16,10 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from helpers import runtime
+from helpers import renamed, runtime
 from helpers.errors import number, with_rows
-from helpers.forgetting.losses import Batch, checked
-from helpers.training import forward
+from helpers.training import Batch, forward
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -84,7 +83,7 @@ class Distillation:
                 f"Distillation compares a softmax over classes, and the teacher's labels are no choice among classes "
                 f"({problem or 'one output'}): the term would be 0 or mean nothing. Keep old rows instead: replay."
             )
-        self.strength, self.temperature = checked(strength), temperature
+        self.strength, self.temperature = number("strength", strength, low=0), temperature
         self.teacher = copy.deepcopy(teacher).to(runtime.device()).eval().requires_grad_(False)
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -112,22 +111,24 @@ class Auxiliary:
     Args:
         model: shares its body with the model that is trained, as in ``masked_lm.bert = classifier.bert``: with a
             pretraining head this mixes in the pretraining objective. Its other parameters are frozen here.
-        loader: its batches, with labels; repeated for as long as training lasts.
+        batches: its batches, with labels; repeated for as long as training lasts.
         loss: computes the auxiliary loss of a batch, such as ``language.masked_loss``; by default the model's own.
 
     Auxiliary language modelling against forgetting: Chronopoulou et al. 2019.
     """
 
-    def __init__(self, model: PreTrainedModel, loader: DataLoader, strength: float, loss: Loss = _own_loss) -> None:
-        if len(loader) == 0:
-            raise ValueError("The loader of the auxiliary loss has no batches.")
-        self.strength, self.loss, self.model = checked(strength), loss, model.to(runtime.device())
+    @renamed.arguments
+    def __init__(self, model: PreTrainedModel, batches: DataLoader, strength: float, loss: Loss = _own_loss) -> None:
+        if len(batches) == 0:
+            raise ValueError("The auxiliary loss has no batches.")
+        self.strength, self.loss = number("strength", strength, low=0), loss
+        self.model = model.to(runtime.device())
         self.model.tie_weights()  # a masked-LM head multiplies by the embeddings, and must by those of this body
         inside = {id(parameter) for parameter in model.base_model.parameters()}
         for parameter in model.parameters():
             if id(parameter) not in inside:
                 parameter.requires_grad_(False)
-        self.batches = _forever(loader)
+        self.batches = _forever(batches)
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         if self.model.base_model is not model.base_model:
@@ -135,16 +136,16 @@ class Auxiliary:
                 "The auxiliary model must share its body with the trained one: auxiliary.bert = model.bert"
             )
         own = forward(model, batch).loss
-        # What the loader and its dropout draw does not count: the task's own dropout is the same with it and without.
+        # What the batches and their dropout draw does not count: the task's own dropout is the same without them.
         with torch.random.fork_rng():
-            other = {name: tensor.to(runtime.device()) for name, tensor in next(self.batches).items()}
+            other = runtime.to_device(next(self.batches), runtime.device())
             return own + self.strength * self.loss(self.model, other)
 
 
-def _forever(loader: DataLoader) -> Iterator[Batch]:
+def _forever(batches: DataLoader) -> Iterator[Batch]:
     epoch = 0
     while True:
-        if hasattr(loader.batch_sampler, "set_epoch"):
-            loader.batch_sampler.set_epoch(epoch)
-        yield from loader
+        if hasattr(batches.batch_sampler, "set_epoch"):
+            batches.batch_sampler.set_epoch(epoch)
+        yield from batches
         epoch += 1

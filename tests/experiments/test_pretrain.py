@@ -125,7 +125,7 @@ def test_the_last_checkpoint_gives_the_finished_model_again(run):
 def test_prediction_at_masked_places_equals_the_model_s_own(run, corpus):
     model, tokenizer, _ = run()
     encoded = batching.encode(language.sentence_pairs(corpus["test"]), tokenizer, 32)
-    batch = next(iter(batching.loader(encoded, tokenizer, 8, collate=language.PretrainingBatches(tokenizer))))
+    batch = next(iter(batching.batches(encoded, tokenizer, 8, collate=language.PretrainingCollator(tokenizer))))
     with torch.inference_mode():
         words, relation = loop.predict(model.eval(), batch)
         with runtime.autocast():

@@ -49,20 +49,20 @@ def test_label_out_of_range_is_found(tokenizer):
 
 
 def test_batches_are_padded_to_their_longest(tokenizer, colours):
-    for batch in batching.loader(batching.encode(colours, tokenizer), tokenizer, batch_size=5):
+    for batch in batching.batches(batching.encode(colours, tokenizer), tokenizer, batch_size=5):
         width = batch["attention_mask"].sum(1).max()
         assert batch["input_ids"].shape[1] == width
         assert batch["labels"].dtype == torch.int64
 
 
 def test_unshuffled_loader_keeps_the_order(tokenizer, colours):
-    loader = batching.loader(batching.encode(colours, tokenizer), tokenizer, batch_size=7)
+    loader = batching.batches(batching.encode(colours, tokenizer), tokenizer, batch_size=7)
     assert torch.cat([batch["labels"] for batch in loader]).tolist() == colours["label"][:]
 
 
 def test_number_labels_become_float(tokenizer):
     rows = Dataset.from_dict({"text": ["red", "blue"], "label": [1.5, 2.0]})
-    (batch,) = batching.loader(batching.encode(rows, tokenizer), tokenizer)
+    (batch,) = batching.batches(batching.encode(rows, tokenizer), tokenizer)
     assert batch["labels"].dtype == torch.float32
 
 
@@ -70,7 +70,7 @@ def test_the_seed_of_the_batches_decides_their_order(tokenizer, colours):
     encoded = batching.encode(colours, tokenizer)
 
     def order(seed):
-        batches = batching.loader(encoded, tokenizer, batch_size=4, shuffle=True, seed=seed)
+        batches = batching.batches(encoded, tokenizer, batch_size=4, shuffle=True, seed=seed)
         return [row for batch in batches for row in batch["input_ids"].flatten().tolist()]
 
     assert order(1) == order(1)
@@ -79,7 +79,7 @@ def test_the_seed_of_the_batches_decides_their_order(tokenizer, colours):
 
 def test_batch_size_below_one_is_refused(tokenizer, colours):
     with pytest.raises(ValueError, match="batch_size"):
-        batching.loader(batching.encode(colours, tokenizer), tokenizer, batch_size=0)
+        batching.batches(batching.encode(colours, tokenizer), tokenizer, batch_size=0)
 
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=300)

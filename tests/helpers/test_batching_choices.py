@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import BertForMultipleChoice, DataCollatorForMultipleChoice
 
 from helpers import batching, data, models
-from helpers.batching.choices import ChoiceBatches, encode_choices, mask_choices
+from helpers.batching.choices import ChoiceCollator, encode_choices, mask_choices
 
 ODD = ["", " ", "😀", "👩‍👩‍👧", "漢字", "e\u0301", "\u0301", "\u200d", "\0", "[SEP]", "x" * 150, "word " * 600]
 TEXT = st.one_of(st.text(max_size=30), st.sampled_from(ODD))
@@ -36,7 +36,7 @@ MIXED = split_of(
 
 
 def test_a_batch_by_hand(tokenizer):
-    batch = ChoiceBatches(tokenizer)(list(encode_choices(MIXED, tokenizer)))
+    batch = ChoiceCollator(tokenizer)(list(encode_choices(MIXED, tokenizer)))
     assert batch["input_ids"].shape == (2, 4, 8)
     sequences = [[tokenizer.decode(ids) for ids in row] for row in batch["input_ids"]]
     first = "[CLS] the apple [SEP] runs [SEP] [PAD] [PAD]"
@@ -53,7 +53,7 @@ def test_a_batch_by_hand(tokenizer):
 def test_no_choice_is_lost_or_moved(minilm, rows, max_length):
     rows = [(prompt, choices, label % len(choices)) for prompt, choices, label in rows]
     encoded = encode_choices(split_of(*rows), minilm, max_length)
-    batch = ChoiceBatches(minilm)(list(encoded))
+    batch = ChoiceCollator(minilm)(list(encoded))
     widest = max(len(choices) for _, choices, _ in rows)
     assert batch["input_ids"].shape[:2] == (len(rows), widest)
     assert batch["input_ids"].is_contiguous()
@@ -77,7 +77,7 @@ def test_no_choice_is_lost_or_moved(minilm, rows, max_length):
 
 def test_equals_the_collator_of_transformers_where_all_rows_have_as_many_choices(minilm):
     encoded = list(encode_choices(data.load("choices")["validation"].select(range(8)), minilm))
-    ours = ChoiceBatches(minilm)(encoded)
+    ours = ChoiceCollator(minilm)(encoded)
     theirs = DataCollatorForMultipleChoice(minilm)(encoded)
     assert set(ours) == set(theirs)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -86,7 +86,7 @@ def test_equals_the_collator_of_transformers_where_all_rows_have_as_many_choices
 def test_a_filled_up_row_scores_as_it_does_alone(tiny, tokenizer):
     model = tiny(BertForMultipleChoice).eval()
     encoded = encode_choices(MIXED, tokenizer)
-    collate = ChoiceBatches(tokenizer)
+    collate = ChoiceCollator(tokenizer)
     alone = torch.cat([model(**collate([row])).logits[:, :2] for row in encoded])
     batch = collate(list(encoded))
     mask, labels = batch.pop("choice_mask"), batch.pop("labels")
@@ -103,7 +103,7 @@ def test_a_filled_up_row_scores_as_it_does_alone(tiny, tokenizer):
 def test_shuffled_batches_fill_up_little(minilm):
     rows = [("prompt", ["a"] * (2 + i % 4), 0) for i in range(40)]
     encoded = encode_choices(split_of(*rows), minilm)
-    batches = batching.loader(encoded, minilm, 10, shuffle=True, collate=ChoiceBatches(minilm))
+    batches = batching.batches(encoded, minilm, 10, shuffle=True, collate=ChoiceCollator(minilm))
     assert sorted(batch["input_ids"].shape[1] for batch in batches) == [2, 3, 4, 5]
     assert not any("choice_mask" in batch for batch in batches)
 
@@ -116,7 +116,7 @@ def test_no_mask_leaves_the_scores_alone():
 def test_rows_without_labels(tokenizer):
     encoded = encode_choices(MIXED.remove_columns("label"), tokenizer)
     assert "labels" not in encoded.column_names
-    assert "labels" not in ChoiceBatches(tokenizer)(list(encoded))
+    assert "labels" not in ChoiceCollator(tokenizer)(list(encoded))
 
 
 def test_mistakes_in_the_rows_are_named(tokenizer):

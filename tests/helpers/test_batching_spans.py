@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from helpers import batching, data, evaluation, models
-from helpers.batching.spans import NO_ANSWER, NOT_PASSAGE, Answer, SpanBatches, best_spans, encode_questions
+from helpers.batching.spans import NO_ANSWER, NOT_PASSAGE, Answer, SpanCollator, best_spans, encode_questions
 
 # Words that begin and end with something to see.
 SEEN = [
@@ -249,8 +249,8 @@ def test_batches_train_the_head(tiny, tokenizer, monkeypatch):
     passage = "the red apple sings very very soon"
     split = split_of(("apple", passage, "very very", 20), ("not", passage, None, 0), ("red", "the plum", "plum", 4))
     encoded = encode_questions(split, tokenizer, 9, 2)
-    collate = SpanBatches(tokenizer)
-    (batch,) = batching.loader(encoded, tokenizer, batch_size=16, collate=collate)
+    collate = SpanCollator(tokenizer)
+    (batch,) = batching.batches(encoded, tokenizer, batch_size=16, collate=collate)
     assert set(batch) == {*tokenizer.model_input_names, "start_positions", "end_positions"}
     assert batch["start_positions"].tolist() == encoded["start_positions"][:]
     model = tiny(BertForQuestionAnswering).eval()
@@ -261,11 +261,11 @@ def test_batches_train_the_head(tiny, tokenizer, monkeypatch):
     ]
     assert output.loss.item() == pytest.approx(sum(by_hand).item() / 2, rel=1e-5)
     found = best_spans(
-        evaluation.predict(model, batching.loader(encoded, tokenizer, 2, collate=collate)).logits, encoded, split
+        evaluation.predict(model, batching.batches(encoded, tokenizer, 2, collate=collate)).logits, encoded, split
     )
     assert len(found) == 3
 
-    (unlabelled,) = batching.loader(
+    (unlabelled,) = batching.batches(
         encode_questions(split.remove_columns("answers"), tokenizer, 9, 2), tokenizer, 16, collate=collate
     )
     assert set(unlabelled) == set(tokenizer.model_input_names)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from helpers import batching, data, evaluation, models
 from helpers.batching.words import (
     IGNORED,
-    WordBatches,
+    WordCollator,
     encode_words,
     join_windows,
     lost_words,
@@ -103,7 +103,7 @@ def test_no_label_lost_moved_or_invented(minilm, sentences, max_length, label_al
 @given(SENTENCES, st.sampled_from([3, 8, 64]))
 def test_predictions_find_back_to_their_words(minilm, sentences, max_length):
     encoded = encode_words(split_of(sentences), minilm, max_length)
-    batch = WordBatches(minilm)(list(encoded))
+    batch = WordCollator(minilm)(list(encoded))
     # A model that is right wherever it was asked, and says 4 everywhere else.
     classes = batch["labels"].masked_fill(batch["labels"] == IGNORED, 4).numpy()
     expected = [
@@ -156,7 +156,7 @@ def test_batches_train_a_token_classifier(minilm, tiny, tokenizer):
 
     split = split_of([[("red", 1), ("apple", 0)], [("the", 0), ("green", 3), ("pear", 4), ("sings", 0)]])
     encoded = encode_words(split, tokenizer)
-    batch = next(iter(batching.loader(encoded, tokenizer, collate=WordBatches(tokenizer))))
+    batch = next(iter(batching.batches(encoded, tokenizer, collate=WordCollator(tokenizer))))
     assert set(batch) == {"input_ids", "token_type_ids", "attention_mask", "labels"}
     assert batch["labels"].tolist() == [[-100, 1, 0, -100, -100, -100], [-100, 0, 3, 4, 0, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 0, 0], [1] * 6]
@@ -164,7 +164,7 @@ def test_batches_train_a_token_classifier(minilm, tiny, tokenizer):
     output = model(**batch)
     scored = output.logits.flatten(0, 1), batch["labels"].flatten()
     assert output.loss.item() == pytest.approx(torch.nn.functional.cross_entropy(*scored).item())
-    predictions = evaluation.predict(model, batching.loader(encoded, tokenizer, 1, collate=WordBatches(tokenizer)))
+    predictions = evaluation.predict(model, batching.batches(encoded, tokenizer, 1, collate=WordCollator(tokenizer)))
     assert [len(row) for row in word_predictions(predictions.classes, encoded)] == [2, 4]
 
 
@@ -172,7 +172,7 @@ def test_sentences_without_tags_can_be_encoded(minilm):
     rows = Dataset.from_dict({"tokens": [["Oslo", "waits"], []]})
     encoded = encode_words(rows, minilm)
     assert "labels" not in encoded.column_names
-    assert "labels" not in WordBatches(minilm)(list(encoded))
+    assert "labels" not in WordCollator(minilm)(list(encoded))
     assert word_predictions(np.ones((2, 4)), encoded) == [[1, 1], []]
     assert windows(rows, minilm)["tokens"][:] == [["Oslo", "waits"], []]
 

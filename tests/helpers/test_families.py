@@ -14,10 +14,10 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from transformers import PreTrainedTokenizerFast
 
 from helpers import architecture, batching, evaluation, features, freezing, heads, models, optimizers, training
-from helpers.batching.choices import ChoiceBatches, encode_choices
-from helpers.batching.language import MaskedLanguageModeling, masked_loss
-from helpers.batching.spans import SpanBatches, encode_questions
-from helpers.batching.words import WordBatches, encode_words
+from helpers.batching.choices import ChoiceCollator, encode_choices
+from helpers.batching.language import MaskingCollator, masked_loss
+from helpers.batching.spans import SpanCollator, encode_questions
+from helpers.batching.words import WordCollator, encode_words
 
 SIZE = {
     "vocab_size": 40,
@@ -120,13 +120,13 @@ class Case:
         return models.load(self.folder, head="classification", labels=["a", "b"], **config)
 
     def loader(self):
-        return batching.loader(batching.encode(rows(), self.tokenizer), self.tokenizer, 3)
+        return batching.batches(batching.encode(rows(), self.tokenizer), self.tokenizer, 3)
 
     def moved(self, model, loader=None, loss=None):
         """The names of the parameters that a run changes."""
         before = {name: p.detach().clone() for name, p in model.named_parameters()}
         training.fit(
-            model, loader or self.loader(), epochs=1, learning_rate=1e-2, warmup=0, weight_decay=0.0, loss=loss
+            model, loader or self.loader(), epochs=1, learning_rate=1e-2, warmup_ratio=0, weight_decay=0.0, loss=loss
         )
         return {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
 
@@ -217,27 +217,27 @@ class Case:
         )
         encoded = encode_words(split, self.tokenizer)
         model = models.load(self.folder, head="token-classification", labels=["O", "B-x"])
-        assert self.moved(model, batching.loader(encoded, self.tokenizer, 3, collate=WordBatches(self.tokenizer)))
+        assert self.moved(model, batching.batches(encoded, self.tokenizer, 3, collate=WordCollator(self.tokenizer)))
 
     def spans(self):
         answers = [{"text": [text.split()[1]], "answer_start": [text.index(" ") + 1]} for text in TEXTS]
         split = Dataset.from_dict({"question": ["the apple"] * 6, "context": TEXTS, "answers": answers})
         encoded = encode_questions(split, self.tokenizer, max_length=16, stride=2)
         model = models.load(self.folder, head="question-answering")
-        assert self.moved(model, batching.loader(encoded, self.tokenizer, 3, collate=SpanBatches(self.tokenizer)))
+        assert self.moved(model, batching.batches(encoded, self.tokenizer, 3, collate=SpanCollator(self.tokenizer)))
 
     def choices(self):
         split = Dataset.from_dict({"prompt": TEXTS, "choices": [["red", "blue"]] * 6, "label": [0, 1] * 3})
         encoded = encode_choices(split, self.tokenizer)
         model = models.load(self.folder, head="multiple-choice")
-        assert self.moved(model, batching.loader(encoded, self.tokenizer, 3, collate=ChoiceBatches(self.tokenizer)))
+        assert self.moved(model, batching.batches(encoded, self.tokenizer, 3, collate=ChoiceCollator(self.tokenizer)))
 
     def masked_words(self):
         torch.manual_seed(0)
         model = models.load(self.folder, head="masked-lm").eval()
         encoded = batching.encode(rows().remove_columns("label"), self.tokenizer)
-        collate = MaskedLanguageModeling(self.tokenizer, probability=0.5)
-        batch = dict(next(iter(batching.loader(encoded, self.tokenizer, 6, collate=collate))))
+        collate = MaskingCollator(self.tokenizer, probability=0.5)
+        batch = dict(next(iter(batching.batches(encoded, self.tokenizer, 6, collate=collate))))
         with torch.no_grad():
             assert masked_loss(model, batch).item() == pytest.approx(model(**batch).loss.item(), rel=1e-4)
 

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import BertForMaskedLM, BertModel
 
 from helpers import batching, evaluation, forgetting, freezing, training
-from helpers.batching.language import MaskedLanguageModeling, masked_loss
+from helpers.batching.language import MaskingCollator, masked_loss
 
 # Learned in the order a, b, c. Task a falls and comes back a little; b is best before c is learned.
 MATRIX = [[0.9, 0.2, 0.1], [0.5, 0.8, 0.3], [0.6, 0.7, 1.0]]
@@ -153,7 +153,7 @@ def encoded(colours, tokenizer):
 def test_fisher_equals_brute_force(tiny, encoded, tokenizer):
     """Example by example, with plain ``backward`` and the definition of the loss."""
     model = tiny()
-    found = forgetting.fisher(model, batching.loader(encoded, tokenizer, batch_size=5))
+    found = forgetting.fisher(model, batching.batches(encoded, tokenizer, batch_size=5))
     wanted = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
     model.eval()
     for row in encoded:
@@ -171,7 +171,7 @@ def test_fisher_equals_brute_force(tiny, encoded, tokenizer):
 def test_fisher_of_the_last_layer_has_a_closed_form(tiny, encoded, tokenizer):
     """For logits W x the gradient is (p − y) xᵀ, so F of W[c, d] is the mean of (p_c − y_c)² x_d²."""
     model = tiny().eval()
-    loader = batching.loader(encoded, tokenizer, batch_size=len(encoded))
+    loader = batching.batches(encoded, tokenizer, batch_size=len(encoded))
     (batch,) = loader
     with torch.no_grad():
         inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
@@ -184,7 +184,7 @@ def test_fisher_of_the_last_layer_has_a_closed_form(tiny, encoded, tokenizer):
 def test_fisher_does_not_depend_on_the_batches_and_leaves_the_model_alone(tiny, encoded, tokenizer):
     model = tiny().train()
     before = copy.deepcopy(model.state_dict())
-    one, other = (forgetting.fisher(model, batching.loader(encoded, tokenizer, batch_size=size)) for size in (1, 16))
+    one, other = (forgetting.fisher(model, batching.batches(encoded, tokenizer, batch_size=size)) for size in (1, 16))
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-9)
     assert model.training
@@ -193,7 +193,7 @@ def test_fisher_does_not_depend_on_the_batches_and_leaves_the_model_alone(tiny, 
 
 
 def test_building_a_remedy_draws_no_random_number(tiny, encoded, tokenizer):
-    model, loader = tiny(), batching.loader(encoded, tokenizer)
+    model, loader = tiny(), batching.batches(encoded, tokenizer)
     state = torch.random.get_rng_state()
     for build in (forgetting.EWC, lambda model, loader, s: forgetting.L2SP(model, s)):
         build(model, loader, 1.0)
@@ -207,14 +207,16 @@ def test_building_a_remedy_draws_no_random_number(tiny, encoded, tokenizer):
 def auxiliary(model, encoded, tokenizer, strength, **options):
     masked_lm = BertForMaskedLM(model.config)
     masked_lm.bert = model.bert
-    collate = MaskedLanguageModeling(tokenizer)
-    return forgetting.Auxiliary(masked_lm, batching.loader(encoded, tokenizer, 8, collate=collate), strength, **options)
+    collate = MaskingCollator(tokenizer)
+    return forgetting.Auxiliary(
+        masked_lm, batching.batches(encoded, tokenizer, 8, collate=collate), strength, **options
+    )
 
 
 REMEDIES = {
     "L2SP": lambda model, encoded, tokenizer, strength: forgetting.L2SP(model, strength),
     "EWC": lambda model, encoded, tokenizer, strength: forgetting.EWC(
-        model, batching.loader(encoded, tokenizer, 8), strength
+        model, batching.batches(encoded, tokenizer, 8), strength
     ),
     "Distillation": lambda model, encoded, tokenizer, strength: forgetting.Distillation(model, strength),
     "Auxiliary": auxiliary,
@@ -224,7 +226,7 @@ REMEDIES = {
 def train(model, encoded, tokenizer, loss=None, rate=1e-2, epochs=4):
     """From the same random numbers, so that runs differ by their loss alone."""
     torch.manual_seed(1)
-    loader = batching.loader(encoded, tokenizer, batch_size=12, shuffle=True)
+    loader = batching.batches(encoded, tokenizer, batch_size=12, shuffle=True)
     training.fit(model, loader, epochs=epochs, learning_rate=rate, loss=loss)
     return model.state_dict()
 
@@ -253,12 +255,12 @@ def test_strength_zero_is_plain_fine_tuning(name, tiny, encoded, tokenizer):
 @pytest.mark.parametrize("name", ["L2SP", "EWC", "Distillation"])
 def test_great_strength_keeps_the_old_model(name, trained, encoded, tokenizer):
     model, turned = trained
-    old = evaluation.evaluate(model, batching.loader(encoded, tokenizer))["accuracy"]
+    old = evaluation.evaluate(model, batching.batches(encoded, tokenizer))["accuracy"]
     assert old > 0.9
     plain = copy.deepcopy(model)
     train(plain, turned, tokenizer)
     train(model, turned, tokenizer, REMEDIES[name](model, encoded, tokenizer, 1e6 if name != "EWC" else 1e9))
-    kept, lost = (evaluation.evaluate(m, batching.loader(encoded, tokenizer))["accuracy"] for m in (model, plain))
+    kept, lost = (evaluation.evaluate(m, batching.batches(encoded, tokenizer))["accuracy"] for m in (model, plain))
     assert lost < 0.7
     assert kept > 0.9
 
@@ -266,7 +268,7 @@ def test_great_strength_keeps_the_old_model(name, trained, encoded, tokenizer):
 def test_l2sp_is_half_the_squared_distance(tiny, encoded, tokenizer):
     model = tiny().eval()
     remedy = forgetting.L2SP(model, strength=3.0)
-    batch = next(iter(batching.loader(encoded, tokenizer)))
+    batch = next(iter(batching.batches(encoded, tokenizer)))
     own = model(**batch).loss
     assert remedy(model, batch).item() == pytest.approx(own.item())
     with torch.no_grad():
@@ -275,7 +277,7 @@ def test_l2sp_is_half_the_squared_distance(tiny, encoded, tokenizer):
 
 
 def test_ewc_weighs_the_squared_distance_by_the_fisher(tiny, encoded, tokenizer):
-    model, loader = tiny().eval(), batching.loader(encoded, tokenizer)
+    model, loader = tiny().eval(), batching.batches(encoded, tokenizer)
     remedy = forgetting.EWC(model, loader, strength=3.0)
     moved = torch.tensor([0.5, -1.0])
     with torch.no_grad():
@@ -288,7 +290,7 @@ def test_ewc_weighs_the_squared_distance_by_the_fisher(tiny, encoded, tokenizer)
 
 def test_ewc_adds_up_over_a_sequence(tiny, encoded, tokenizer):
     """The Fisher information is summed, the old weights are the latest, and a head may have grown in between."""
-    first, second, loader = tiny(), tiny(seed=1, num_labels=3), batching.loader(encoded, tokenizer)
+    first, second, loader = tiny(), tiny(seed=1, num_labels=3), batching.batches(encoded, tokenizer)
     before = forgetting.EWC(first, loader, 1.0)
     both = forgetting.EWC(second, loader, 1.0, previous=before)
     alone = forgetting.fisher(second, loader)
@@ -313,7 +315,7 @@ def test_new_rows_of_a_grown_head_are_free(name, tiny, encoded, tokenizer):
     model = tiny()
     remedy = REMEDIES[name](model, encoded, tokenizer, 1.0)
     bigger = grown(model).eval()
-    batch = next(iter(batching.loader(encoded, tokenizer)))
+    batch = next(iter(batching.batches(encoded, tokenizer)))
     with torch.no_grad():
         bigger.classifier.weight[2] += 5
     assert remedy(bigger, batch).item() == pytest.approx(bigger(**batch).loss.item())
@@ -325,7 +327,7 @@ def test_new_rows_of_a_grown_head_are_free(name, tiny, encoded, tokenizer):
 def test_a_bare_encoder_protects_the_body_alone(tiny, encoded, tokenizer):
     model = tiny().eval()
     remedy = forgetting.L2SP(copy.deepcopy(model.bert), 1.0)
-    batch = next(iter(batching.loader(encoded, tokenizer)))
+    batch = next(iter(batching.batches(encoded, tokenizer)))
     with torch.no_grad():
         model.classifier.weight += 5
     assert remedy(model, batch).item() == pytest.approx(model(**batch).loss.item())
@@ -338,7 +340,7 @@ def test_distillation_is_the_divergence_of_the_softened_answers(tiny, encoded, t
     model = tiny().eval()
     remedy = forgetting.Distillation(model, strength=0.7, temperature=2.0)
     bigger = grown(model).eval()
-    batch = next(iter(batching.loader(encoded, tokenizer)))
+    batch = next(iter(batching.batches(encoded, tokenizer)))
     assert remedy(bigger, batch).item() == pytest.approx(bigger(**batch).loss.item(), abs=1e-5)
     with torch.no_grad():
         old = (model(**batch).logits / 2).softmax(-1)
@@ -362,11 +364,11 @@ def test_auxiliary_loss_is_added_batch_by_batch_and_its_head_stays(tiny, encoded
     model = tiny().eval()
     remedy = auxiliary(model, encoded, tokenizer, 0.5)
     head = copy.deepcopy(remedy.model.cls.predictions.transform.state_dict())
-    twin = MaskedLanguageModeling(tokenizer)
-    batch = next(iter(batching.loader(encoded, tokenizer)))
+    twin = MaskingCollator(tokenizer)
+    batch = next(iter(batching.batches(encoded, tokenizer)))
     remedy.model.eval()
     for _ in range(2):  # more steps than the loader has batches
-        for other in batching.loader(encoded, tokenizer, 8, collate=twin):
+        for other in batching.batches(encoded, tokenizer, 8, collate=twin):
             expected = model(**batch).loss.item() + 0.5 * remedy.model(**other).loss.item()
             assert remedy(model, batch).item() == pytest.approx(expected)
     train(model, encoded, tokenizer, remedy)
@@ -378,14 +380,14 @@ def test_auxiliary_loss_is_added_batch_by_batch_and_its_head_stays(tiny, encoded
 def test_auxiliary_loss_may_be_computed_another_way(tiny, encoded, tokenizer):
     model = tiny().eval()
     remedies = [auxiliary(model, encoded, tokenizer, 0.5, **options) for options in ({}, {"loss": masked_loss})]
-    batch = next(iter(batching.loader(encoded, tokenizer)))
+    batch = next(iter(batching.batches(encoded, tokenizer)))
     remedies[1].model.cls = remedies[0].model.cls
     own, other = (remedy(model, batch).item() for remedy in remedies)
     assert own == pytest.approx(other, rel=1e-5)
 
 
 def test_bad_remedies_are_refused(tiny, encoded, tokenizer):
-    model, loader = tiny(), batching.loader(encoded, tokenizer)
+    model, loader = tiny(), batching.batches(encoded, tokenizer)
     batch = next(iter(loader))
     for strength in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="strength must be a finite number"):

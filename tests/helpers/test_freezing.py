@@ -109,7 +109,7 @@ def test_body_is_found_for_other_families():
         DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8)
     )
     freezing.freeze_body(model)
-    trainable = models.parameters(model)["trainable"]
+    trainable = models.parameter_table(model)["trainable"]
     assert set(trainable[trainable > 0].index) == {"pre_classifier", "classifier", "total"}
 
 
@@ -123,7 +123,7 @@ def test_train_only_is_bitfit(tiny):
 
 
 def learning_parts(model):
-    trainable = models.parameters(model)["trainable"].drop("total")
+    trainable = models.parameter_table(model)["trainable"].drop("total")
     return set(trainable[trainable > 0].index)
 
 
@@ -232,7 +232,7 @@ def test_lora_learns_in_fit_and_merges_into_an_ordinary_model(tiny, tokenizer, c
     untouched = logits(model)
     adapted = freezing.lora(model, rank=4, targets=["query", "value", "intermediate.dense"])
     assert torch.equal(logits(adapted), untouched)
-    train = batching.loader(batching.encode(colours, tokenizer), tokenizer, batch_size=8, shuffle=True)
+    train = batching.batches(batching.encode(colours, tokenizer), tokenizer, batch_size=8, shuffle=True)
     history = training.fit(adapted, train, epochs=12, learning_rate=1e-2)
     assert history.epochs[-1]["loss"] < history.epochs[0]["loss"] * 0.7
     learned = logits(adapted)
@@ -247,7 +247,7 @@ def test_lora_saves_the_adapter_alone_and_comes_back(tiny, tokenizer, colours, t
     from peft import PeftModel
 
     adapted = freezing.lora(tiny(vocab_size=2000))
-    train = batching.loader(batching.encode(colours, tokenizer), tokenizer, batch_size=8, shuffle=True)
+    train = batching.batches(batching.encode(colours, tokenizer), tokenizer, batch_size=8, shuffle=True)
     training.fit(adapted, train, epochs=1, learning_rate=1e-2)
     adapted.save_pretrained(tmp_path)
     saved = sum(file.stat().st_size for file in tmp_path.glob("*.safetensors"))
@@ -263,7 +263,7 @@ def test_a_lora_target_that_is_not_there_is_named(tiny):
 
 
 def loader(split, tokenizer, **options):
-    return batching.loader(batching.encode(split, tokenizer), tokenizer, **{"batch_size": 5} | options)
+    return batching.batches(batching.encode(split, tokenizer), tokenizer, **{"batch_size": 5} | options)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -287,8 +287,8 @@ def test_cached_predictions_are_those_of_the_model_bit_for_bit(
     assert features.vectors.shape == (len(colours), 16)
     assert model.training
     head = HeadOnly(model)
-    training.fit(head, features.loader(8, shuffle=True), epochs=2, learning_rate=1e-2)
-    whole, cached = evaluation.predict(model, rows), evaluation.predict(head, features.loader(5))
+    training.fit(head, features.batches(8, shuffle=True), epochs=2, learning_rate=1e-2)
+    whole, cached = evaluation.predict(model, rows), evaluation.predict(head, features.batches(5))
     assert whole.logits.tobytes() == cached.logits.tobytes()
     assert (whole.labels == cached.labels).all()
 
@@ -301,7 +301,7 @@ def test_training_on_cached_features_is_training_the_head(tiny, tokenizer, colou
     freezing.freeze_body(twin)
     features = cache_features(model, loader(colours, tokenizer, batch_size=64))
     slow = training.fit(twin, loader(colours, tokenizer, batch_size=64), epochs=5, learning_rate=1e-2)
-    fast = training.fit(HeadOnly(model), features.loader(64), epochs=5, learning_rate=1e-2)
+    fast = training.fit(HeadOnly(model), features.batches(64), epochs=5, learning_rate=1e-2)
     assert [s["loss"] for s in fast.steps] == pytest.approx([s["loss"] for s in slow.steps], rel=1e-5)
     torch.testing.assert_close(model.classifier.weight, twin.classifier.weight, rtol=1e-4, atol=1e-6)
 
@@ -311,7 +311,7 @@ def test_shuffled_features_keep_their_labels(tiny, tokenizer, colours):
     freezing.freeze_body(model)
     features = cache_features(model, loader(colours, tokenizer))
     assert (features.labels == torch.tensor(colours["label"][:])).all()
-    batches = list(features.loader(8, shuffle=True))
+    batches = list(features.batches(8, shuffle=True))
     vectors, labels = torch.cat([b["features"] for b in batches]), torch.cat([b["labels"] for b in batches])
     assert not torch.equal(vectors, features.vectors)
     order = torch.cdist(vectors, features.vectors).argmin(dim=1)
@@ -322,7 +322,7 @@ def test_features_without_labels_give_batches_without_labels(tiny, tokenizer, co
     model = tiny()
     freezing.freeze_body(model)
     features = cache_features(model, loader(colours.remove_columns("label"), tokenizer))
-    assert [set(batch) for batch in features.loader(100)] == [{"features"}]
+    assert [set(batch) for batch in features.batches(100)] == [{"features"}]
 
 
 def test_features_that_would_go_stale_or_do_not_fit_are_refused(tiny, tokenizer, colours):

@@ -197,7 +197,7 @@ def test_pooling_by_hand():
     assert pool(hidden, mask, "cls").tolist() == [[1.0, 2.0]]
     assert pool(hidden[:, :2], None, "mean").tolist() == [[2.0, 4.0]]
     assert pool(hidden, torch.zeros_like(mask), "mean").tolist() == [[0.0, 0.0]]
-    with pytest.raises(ValueError, match="way to pool"):
+    with pytest.raises(ValueError, match="Unknown pooling"):
         pool(hidden, mask, "pooler")
 
 
@@ -219,7 +219,7 @@ def test_frozen_body_leaves_the_head_to_learn(tiny, tokenizer, colours):
     model = tiny(PooledClassifier, pooling="mean", classifier="dense")
     freezing.freeze_body(model)
     assert all(name.startswith("classifier.") for name, p in model.named_parameters() if p.requires_grad)
-    loader = batching.loader(batching.encode(colours, tokenizer), tokenizer, shuffle=True)
+    loader = batching.batches(batching.encode(colours, tokenizer), tokenizer, shuffle=True)
     body = {name: tensor.clone() for name, tensor in model.bert.state_dict().items()}
     history = training.fit(model, loader, epochs=2, learning_rate=1e-2)
     assert all(torch.equal(model.bert.state_dict()[name], tensor) for name, tensor in body.items())
@@ -378,7 +378,7 @@ def test_fit_refuses_an_optimizer_that_holds_the_old_rows(tiny, tokenizer, colou
     model = tiny()
     stale = torch.optim.AdamW(model.parameters())
     heads.add_label(model, "new")
-    loader = batching.loader(batching.encode(colours, tokenizer), tokenizer, shuffle=True)
+    loader = batching.batches(batching.encode(colours, tokenizer), tokenizer, shuffle=True)
     with pytest.raises(ValueError, match="holds not all of the model's trainable parameters"):
         training.fit(model, loader, optimizer=stale)
     # Bringing parameters of its own is an optimizer's good right; leaving parts alone is what freezing says.

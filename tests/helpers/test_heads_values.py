@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from helpers import heads, models
+from helpers.settings import PROBLEM_TYPES
 
-SINGLE, SEVERAL, NUMBER = heads.PROBLEM_TYPES[2], heads.PROBLEM_TYPES[0], heads.PROBLEM_TYPES[1]
+SINGLE, SEVERAL, NUMBER = (PROBLEM_TYPES[head] for head in ("classification", "multi-label", "regression"))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from transformers import BertForMaskedLM, BertForPreTraining
 
 from helpers import models
-from helpers.batching import encode, loader
+from helpers.batching import batches, encode
 from helpers.batching.language import (
     IGNORED,
-    MaskedLanguageModeling,
-    PretrainingBatches,
+    MaskingCollator,
+    PretrainingCollator,
     mask_tokens,
     masked_loss,
     sentence_pairs,
@@ -74,7 +74,7 @@ def test_eight_of_ten_become_mask_one_is_random_one_stays(minilm):
 
 def test_a_seed_decides_the_masks_and_every_batch_has_new_ones(minilm):
     rows = [{"input_ids": ids} for ids in minilm(["a sentence of some words that can be hidden"] * 3)["input_ids"]]
-    one, two = MaskedLanguageModeling(minilm, seed=1), MaskedLanguageModeling(minilm, seed=1)
+    one, two = MaskingCollator(minilm, seed=1), MaskingCollator(minilm, seed=1)
     first, second = one(rows), one(rows)
     torch.rand(5)  # PyTorch's own generator has no say
     assert all(torch.equal(first[name], batch) for name, batch in two(rows).items())
@@ -148,7 +148,7 @@ def test_batches_fit_the_pretraining_heads(tokenizer, tiny):
     documents = [["red apple runs", "the apple sings", "a plum"], ["green pear", "not very soon", "blue plum sleeps"]]
     pairs = sentence_pairs(corpus_of(documents), seed=3)
     encoded = encode(pairs, tokenizer)
-    (batch,) = loader(encoded, tokenizer, 8, collate=PretrainingBatches(tokenizer))
+    (batch,) = batches(encoded, tokenizer, 8, collate=PretrainingCollator(tokenizer))
     assert batch["next_sentence_label"].tolist() == pairs["label"][:]
     assert batch["labels"].shape == batch["input_ids"].shape == batch["token_type_ids"].shape
     assert set(batch["token_type_ids"].unique().tolist()) == {0, 1}
@@ -157,7 +157,7 @@ def test_batches_fit_the_pretraining_heads(tokenizer, tiny):
 
 def test_the_loss_at_hidden_places_is_the_model_s_own_with_its_gradients(tokenizer, tiny):
     texts = Dataset.from_dict({"text": ["red apple runs", "the very very green pear sleeps", "a plum"]})
-    (batch,) = loader(encode(texts, tokenizer), tokenizer, 8, collate=MaskedLanguageModeling(tokenizer))
+    (batch,) = batches(encode(texts, tokenizer), tokenizer, 8, collate=MaskingCollator(tokenizer))
     model = tiny(BertForMaskedLM).eval()
     own = model(**batch).loss
     own.backward()

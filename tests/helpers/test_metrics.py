@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import evaluation, metrics
+from helpers import metrics, uncertainty
 from helpers.metrics import (
     Entity,
     answer_scores,
@@ -33,6 +33,7 @@ TAGS = st.lists(st.sampled_from(NAMES), max_size=12)
 PAIRS = st.lists(
     st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1, max_size=10), min_size=1, max_size=5
 )
+SHARES = (metrics.precision_from_counts, metrics.recall_from_counts, metrics.f1_from_counts)
 
 
 def test_spans_by_hand():
@@ -87,7 +88,7 @@ def test_counts_by_hand():
     assert entity_counts(truth, predicted).tolist() == [[0, 1, 1], [1, 2, 1], [0, 1, 0]]
     assert entity_counts(truth, predicted, "date").tolist() == [[0, 0, 0], [1, 2, 1], [0, 0, 0]]
     assert entity_f1(truth, predicted) == pytest.approx(2 * 1 / (4 + 2))
-    assert metrics.f1(np.zeros((4, 3))).tolist() == [0, 0, 0, 0]
+    assert metrics.f1_from_counts(np.zeros((4, 3))).tolist() == [0, 0, 0, 0]
 
 
 def test_sentences_of_different_lengths_are_refused():
@@ -101,7 +102,7 @@ def test_metrics_leave_unlabelled_places_out():
     labels = np.array([[-100, 1, -100, 2, 0, -100], [-100, 3, -100, -100, -100, -100]])
     classes = np.array([[4, 1, 6, 2, 0, 3], [5, 0, 4, 4, 4, 4]])
     logits = np.eye(len(NAMES))[classes]
-    assert entity_metrics(NAMES)(logits, labels) == {"f1": pytest.approx(2 / 3), "accuracy": 0.75}
+    assert entity_metrics(NAMES)(labels, logits) == {"f1": pytest.approx(2 / 3), "accuracy": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,8 @@ def test_metrics_leave_unlabelled_places_out():
     ],
 )
 def test_answers_by_hand(predicted, accepted, exact, f1):
-    assert exact_match(predicted, accepted) == exact
-    assert span_f1(predicted, accepted) == pytest.approx(f1)
+    assert exact_match(accepted, predicted) == exact
+    assert span_f1(accepted, predicted) == pytest.approx(f1)
 
 
 def squad_script(predicted: str, accepted: list[str]) -> tuple[int, float]:
@@ -163,28 +164,28 @@ ANSWER = st.one_of(
 @given(ANSWER, st.lists(ANSWER, max_size=4))
 def test_answers_are_scored_as_the_squad_script_does(predicted, accepted):
     exact, f1 = squad_script(predicted, accepted)
-    assert exact_match(predicted, accepted) == exact
-    assert span_f1(predicted, accepted) == pytest.approx(f1)
-    assert 0 <= exact <= span_f1(predicted, accepted) <= 1
+    assert exact_match(accepted, predicted) == exact
+    assert span_f1(accepted, predicted) == pytest.approx(f1)
+    assert 0 <= exact <= span_f1(accepted, predicted) <= 1
     assert normalise_answer(normalise_answer(predicted)) == normalise_answer(predicted)
 
 
 def test_answer_scores_are_a_row_a_question():
     answers = [{"text": ["the frogs", "frogs"]}, {"text": []}, {"text": ["a pond"]}]
-    table = answer_scores(["frogs", "frogs", "pond life"], answers)
+    table = answer_scores(answers, ["frogs", "frogs", "pond life"])
     assert table.columns.tolist() == ["exact_match", "f1", "answerable"]
     assert table.values.tolist() == [[1, 1, True], [0, 0, False], [0, pytest.approx(2 / 3), True]]
     with pytest.raises(ValueError, match="zip"):
-        answer_scores(["frogs"], answers)
+        answer_scores(answers, ["frogs"])
 
 
 def test_label_counts_by_hand():
     truth, predicted = np.array([1, 0, 1, 0]), np.array([True, True, False, False])
     counts = metrics.label_counts(truth, predicted)
     assert counts.tolist() == [[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
-    assert [score(counts.sum(axis=0)) for score in (metrics.precision, metrics.recall, metrics.f1)] == [0.5] * 3
+    assert [score(counts.sum(axis=0)) for score in SHARES] == [0.5] * 3
     assert metrics.label_counts(np.eye(3), np.ones((3, 3))).tolist() == [[1, 3, 1]] * 3
-    assert [score(np.zeros(3)).tolist() for score in (metrics.precision, metrics.recall, metrics.f1)] == [0] * 3
+    assert [score(np.zeros(3)).tolist() for score in SHARES] == [0] * 3
     with pytest.raises(ValueError, match="shape"):
         metrics.label_counts(truth, predicted[:3])
 
@@ -205,12 +206,12 @@ def test_binary_metrics_are_those_of_scikit_learn(rows, threshold):
     given = torch.tensor(logits).softmax(-1)[:, 1].numpy()
     if np.abs(given - threshold).min() < 1e-9:
         return
-    found = metrics.binary_metrics(threshold)(logits, labels)
+    found = metrics.binary_metrics(threshold)(labels, logits)
     expected = precision_recall_fscore_support(labels, given >= threshold, average="binary", zero_division=0)
     assert [found[name] for name in ("precision", "recall", "f1")] == pytest.approx(expected[:3])
     assert found["accuracy"] == pytest.approx(accuracy_score(labels, given >= threshold))
     one = metrics.margins(logits)[:, None]
-    assert metrics.binary_metrics(threshold)(one, labels[:, None]) == pytest.approx(found)
+    assert metrics.binary_metrics(threshold)(labels[:, None], one) == pytest.approx(found)
 
 
 def test_margins_refuse_three_outputs():
@@ -225,18 +226,18 @@ def test_no_threshold_beats_the_best(rows):
     logits = logits.round(1).clip(-5, 5)
     if labels.sum() == 0:
         return
-    best = metrics.best_threshold(logits, labels)
-    highest = metrics.binary_metrics(best)(logits, labels)["f1"]
+    best = metrics.best_threshold(labels, logits)
+    highest = metrics.binary_metrics(best)(labels, logits)["f1"]
     assert 0 < best < 1
     for threshold in np.linspace(0, 1, 21):
-        assert metrics.binary_metrics(threshold)(logits, labels)["f1"] <= highest + 1e-9
+        assert metrics.binary_metrics(threshold)(labels, logits)["f1"] <= highest + 1e-9
 
 
 def test_best_threshold_by_hand():
     yes = np.array([[-2.0], [-1.0], [0.0], [2.0]])
-    threshold = metrics.best_threshold(yes, np.array([0, 0, 1, 1]))
+    threshold = metrics.best_threshold(np.array([0, 0, 1, 1]), yes)
     assert threshold == pytest.approx((1 / (1 + np.e) + 0.5) / 2)
-    assert metrics.best_threshold(yes, np.ones(4)) == pytest.approx(1 / (1 + np.e**2) / 2)
+    assert metrics.best_threshold(np.ones(4), yes) == pytest.approx(1 / (1 + np.e**2) / 2)
 
 
 def test_multi_label_metrics_are_those_of_scikit_learn():
@@ -244,10 +245,10 @@ def test_multi_label_metrics_are_those_of_scikit_learn():
 
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(40, 4)), (rng.random((40, 4)) < 0.4).astype(np.float32)
-    found = metrics.multi_label_metrics()(logits, labels)
+    found = metrics.multi_label_metrics()(labels, logits)
     assert found["f1"] == pytest.approx(f1_score(labels, logits >= 0, average="micro"))
     assert found["exact"] == pytest.approx(accuracy_score(labels, logits >= 0))
-    assert metrics.multi_label_metrics(1.0)(logits, labels)["f1"] == 0
+    assert metrics.multi_label_metrics(1.0)(labels, logits)["f1"] == 0
 
 
 NUMBERS = st.lists(st.tuples(st.floats(-9, 9), st.integers(1, 5)), min_size=3, max_size=30)
@@ -259,7 +260,7 @@ def test_regression_metrics_are_those_of_scipy(pairs):
     from scipy.stats import pearsonr, spearmanr
 
     predicted, truth = np.array(pairs, dtype=np.float32).T
-    found = metrics.regression_metrics(predicted[:, None], truth)
+    found = metrics.regression_metrics(truth, predicted[:, None])
     assert found["mae"] == pytest.approx(np.abs(predicted - truth).mean(), abs=1e-5)
     if min(np.ptp(predicted), np.ptp(truth)) < 1e-3:
         return
@@ -268,7 +269,7 @@ def test_regression_metrics_are_those_of_scipy(pairs):
 
 
 def test_correlation_with_a_constant_is_nan():
-    found = metrics.regression_metrics(np.full(4, 3.0), np.arange(4.0))
+    found = metrics.regression_metrics(np.arange(4.0), np.full(4, 3.0))
     assert found["mae"] == 2 * (3 + 2 + 1 + 0) / 8
     assert np.isnan(found["pearson"])
     assert np.isnan(found["spearman"])
@@ -278,7 +279,7 @@ def test_interval_of_a_correlation_contains_it():
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
     y = x + rng.normal(size=200)
-    low, high = evaluation.interval(metrics.moments(x, y), score=metrics.pearson)[1:]
+    low, high = uncertainty.interval(metrics.moments(y, x), score=metrics.pearson_from_moments)[1:]
     # Fisher's transformation: artanh(r) ± 1.96 / sqrt(n - 3)
     centre = np.arctanh(np.corrcoef(x, y)[0, 1])
     expected = np.tanh(centre + np.array([-1.96, 1.96]) / np.sqrt(197))

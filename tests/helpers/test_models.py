@@ -11,7 +11,7 @@ from helpers import models
 
 def test_minilm_is_packaged_and_complete():
     model = models.load("minilm")
-    assert models.parameters(model).loc["total", "parameters"] == 22_713_216
+    assert models.parameter_table(model).loc["total", "parameters"] == 22_713_216
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not model.training
 
@@ -103,14 +103,14 @@ def test_tokenizer_truncates_at_the_last_position():
 
 def test_parameters_counts_every_tensor_once(tiny):
     model = tiny()
-    table = models.parameters(model)
+    table = models.parameter_table(model)
     assert table.loc["total", "parameters"] == sum(p.numel() for p in model.parameters())
     assert list(table.index) == ["embeddings", "layer 0", "layer 1", "pooler", "classifier", "total"]
     model.bert.requires_grad_(False)
-    assert models.parameters(model).loc["total", "trainable"] == 16 * 2 + 2
+    assert models.parameter_table(model).loc["total", "trainable"] == 16 * 2 + 2
 
 
 def test_parameters_works_without_weights():
     with torch.device("meta"):
         model = BertForSequenceClassification(BertConfig())
-    assert models.parameters(model).loc["total", "parameters"] == 109_483_778
+    assert models.parameter_table(model).loc["total", "parameters"] == 109_483_778

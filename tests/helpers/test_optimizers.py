@@ -35,7 +35,7 @@ def test_nothing_to_train_is_an_error(tiny):
 )
 def test_linear_schedule_climbs_and_falls(warmup, expected):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = optimizers.schedule("linear", optimizer, steps=10, warmup=warmup)
+    schedule = optimizers.schedule("linear", optimizer, steps=10, warmup_ratio=warmup)
     rates = []
     for _ in range(10):
         rates.append(schedule.get_last_lr()[0])
@@ -49,8 +49,8 @@ def test_unknown_schedule_and_bad_warmup():
     with pytest.raises(ValueError, match=r"Unknown schedule 'lineal'. Did you mean 'linear'") as error:
         optimizers.schedule("lineal", optimizer, 10)
     assert all(kind.value in str(error.value) for kind in SchedulerType)
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        optimizers.schedule("linear", optimizer, 10, warmup=100)
+    with pytest.raises(ValueError, match=r"warmup_ratio must be .* at most 1"):
+        optimizers.schedule("linear", optimizer, 10, warmup_ratio=100)
 
 
 def rates(schedule, optimizer, steps):

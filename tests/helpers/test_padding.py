@@ -24,13 +24,13 @@ def encoded(tokenizer, colours):
 
 def test_predictions_do_not_depend_on_the_padding(tiny, tokenizer, encoded):
     model = tiny(**STRONG)
-    alone, padded = (evaluation.predict(model, batching.loader(encoded, tokenizer, batch_size=n)) for n in (1, 64))
+    alone, padded = (evaluation.predict(model, batching.batches(encoded, tokenizer, batch_size=n)) for n in (1, 64))
     np.testing.assert_allclose(alone.logits, padded.logits, rtol=1e-3, atol=1e-4)
 
 
 def test_the_loss_in_training_does_not_depend_on_the_padding(tiny, tokenizer, encoded):
     model = tiny(**STRONG)
     with torch.no_grad():
-        alone = [model(**batch).loss.item() for batch in batching.loader(encoded, tokenizer, batch_size=1)]
-    history = training.fit(model, batching.loader(encoded, tokenizer, batch_size=64, shuffle=True), epochs=1)
+        alone = [model(**batch).loss.item() for batch in batching.batches(encoded, tokenizer, batch_size=1)]
+    history = training.fit(model, batching.batches(encoded, tokenizer, batch_size=64, shuffle=True), epochs=1)
     assert history.steps[0]["loss"] == pytest.approx(np.mean(alone), rel=1e-3)

@@ -13,8 +13,8 @@ from helpers import batching, evaluation, freezing, training
 def loaders(tokenizer, colours):
     encoded = batching.encode(colours, tokenizer)
     return (
-        batching.loader(encoded, tokenizer, batch_size=8, shuffle=True),
-        batching.loader(encoded, tokenizer, batch_size=8),
+        batching.batches(encoded, tokenizer, batch_size=8, shuffle=True),
+        batching.batches(encoded, tokenizer, batch_size=8),
     )
 
 
@@ -49,7 +49,7 @@ def test_fit_equals_a_bare_loop(tiny, loaders):
     train = loaders[0]
     quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     model, twin = tiny(**quiet), tiny(**quiet)
-    history = training.fit(model, train, epochs=2, learning_rate=1e-3, weight_decay=0.0, warmup=0.0)
+    history = training.fit(model, train, epochs=2, learning_rate=1e-3, weight_decay=0.0, warmup_ratio=0.0)
 
     optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.0)
     total, step, losses = 2 * len(train), 0, []
@@ -114,13 +114,13 @@ def test_nan_loss_stops_with_step_rate_and_hint(tiny, loaders):
 def test_mistakes_are_named(tiny, tokenizer, colours, loaders):
     unlabelled = batching.encode(colours.remove_columns("label"), tokenizer)
     with pytest.raises(ValueError, match="no loss for a batch with"):
-        training.fit(tiny(), batching.loader(unlabelled, tokenizer, shuffle=True), epochs=1)
+        training.fit(tiny(), batching.batches(unlabelled, tokenizer, shuffle=True), epochs=1)
     with pytest.raises(ValueError, match="nothing to train"):
         training.fit(tiny().requires_grad_(False), loaders[0])
     with pytest.raises(ValueError, match="holds none of the model's"):
         training.fit(tiny(), loaders[0], optimizer=torch.optim.AdamW(tiny().parameters()))
     with pytest.raises(ValueError, match="no batches"):
-        training.fit(tiny(), batching.loader(colours.select([]).add_column("input_ids", []), tokenizer))
+        training.fit(tiny(), batching.batches(colours.select([]).add_column("input_ids", []), tokenizer))
 
 
 def test_last_state_is_what_evaluate_sees(tiny, loaders):

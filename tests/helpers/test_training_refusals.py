@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from helpers import batching, evaluation, forgetting, inspection, models, training
+from helpers import batching, evaluation, forgetting, inspection, metrics, models, training
 
 NAN, INF = math.nan, math.inf
 RANGES = {
@@ -18,7 +18,7 @@ RANGES = {
     "learning_rate": (0, -1e-3, NAN, INF, "1e-3", True),
     "weight_decay": (-0.1, NAN, INF, "0"),
     "max_grad_norm": (0, -1, NAN, None),
-    "warmup": (-0.1, 1.1, 100),
+    "warmup_ratio": (-0.1, 1.1, 100),
     "patience": (0, 1.5, True),
     "schedule": ("linaer",),
 }
@@ -31,7 +31,7 @@ def _fp32(monkeypatch):
 
 @pytest.fixture
 def loader(tokenizer, colours):
-    return batching.loader(batching.encode(colours, tokenizer), tokenizer, 8)
+    return batching.batches(batching.encode(colours, tokenizer), tokenizer, 8)
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in RANGES.items() for value in values])
@@ -49,10 +49,10 @@ def test_a_number_out_of_range_is_named_with_its_range(tiny, loader, name, value
     [
         ({"optimizer": "own", "learning_rate": 1e-3}, "learning_rate=0.001 beside an optimizer"),
         ({"optimizer": "own", "weight_decay": 0.0}, "weight_decay=0.0 beside an optimizer"),
-        ({"metrics": evaluation.accuracy}, "metrics without validation"),
+        ({"metrics": metrics.accuracy}, "metrics without validation"),
         ({"patience": 1}, "patience without validation"),
         ({"watch": "accuracy"}, "watch without patience"),
-        ({"schedule": "constant", "warmup": 0.1}, "'constant' has no warmup"),
+        ({"schedule": "constant", "warmup_ratio": 0.1}, "'constant' has no warmup"),
     ],
 )
 def test_arguments_that_contradict_each_other(tiny, loader, options, message):
@@ -74,7 +74,7 @@ def test_arguments_that_contradict_each_other(tiny, loader, options, message):
 )
 def test_labels_that_the_head_has_no_output_for(tiny, tokenizer, labels, message):
     rows = Dataset.from_dict({"text": ["red", "apple", "the", "a"], "label": labels})
-    loader = batching.loader(batching.encode(rows, tokenizer), tokenizer, 2)
+    loader = batching.batches(batching.encode(rows, tokenizer), tokenizer, 2)
     with pytest.raises(ValueError, match=message):
         training.fit(tiny(), loader)
 
@@ -89,7 +89,7 @@ def test_pieces_and_lengths_that_the_model_does_not_hold(tiny, loader):
 @pytest.mark.parametrize("wrong", ["rows", "encoded", "list"])
 def test_what_is_no_loader(tiny, tokenizer, colours, wrong):
     given = {"rows": colours, "encoded": batching.encode(colours, tokenizer), "list": {"input_ids": [1]}}[wrong]
-    with pytest.raises(ValueError, match=r"train must be batches, got .*batching.loader\(encoded, tokenizer\)"):
+    with pytest.raises(ValueError, match=r"train must be batches, got .*batching.batches\(encoded, tokenizer\)"):
         training.fit(tiny(), given)
 
 
@@ -128,7 +128,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_step(tiny, loader):
 
 
 def test_a_wrong_validation_set_costs_nothing_and_a_late_error_keeps_the_history(tiny, tokenizer, colours, loader):
-    unlabelled = batching.loader(batching.encode(colours.remove_columns("label"), tokenizer), tokenizer, 8)
+    unlabelled = batching.batches(batching.encode(colours.remove_columns("label"), tokenizer), tokenizer, 8)
     seen = []
 
     def loss(model, batch):
@@ -138,10 +138,10 @@ def test_a_wrong_validation_set_costs_nothing_and_a_late_error_keeps_the_history
     with pytest.raises(ValueError, match="no labels to compare with"):
         training.fit(tiny(), loader, validation=unlabelled, loss=loss)
     with pytest.raises(ValueError, match="names other than epoch, loss, seconds"):
-        training.fit(tiny(), loader, validation=loader, metrics=lambda logits, labels: {"loss": 1.0}, loss=loss)
+        training.fit(tiny(), loader, validation=loader, metrics=lambda labels, logits: {"loss": 1.0}, loss=loss)
     assert seen == []
 
-    def late(logits, labels):
+    def late(labels, logits):
         if len(labels) == len(colours):
             raise ZeroDivisionError
         return {"fine": 1.0}
@@ -152,7 +152,7 @@ def test_a_wrong_validation_set_costs_nothing_and_a_late_error_keeps_the_history
 
 
 def test_interrupted_while_measuring_the_epoch_is_kept(tiny, loader, capsys):
-    def stop(logits, labels):
+    def stop(labels, logits):
         raise KeyboardInterrupt
 
     history = training.fit(tiny(), loader, epochs=3, validation=loader, metrics=stop)
@@ -163,11 +163,11 @@ def test_interrupted_while_measuring_the_epoch_is_kept(tiny, loader, capsys):
 
 def test_measuring_does_not_change_training(tiny, tokenizer, colours):
     def losses(**options):
-        loader = batching.loader(batching.encode(colours, tokenizer), tokenizer, 8, shuffle=True)
+        loader = batching.batches(batching.encode(colours, tokenizer), tokenizer, 8, shuffle=True)
         torch.manual_seed(0)
         return [step["loss"] for step in training.fit(tiny(), loader, epochs=3, **options).steps]
 
-    other = batching.loader(batching.encode(colours, tokenizer), tokenizer, 8)
+    other = batching.batches(batching.encode(colours, tokenizer), tokenizer, 8)
     assert losses() == losses(validation=other)
 
 

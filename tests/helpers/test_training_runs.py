@@ -26,7 +26,7 @@ def loader(tokenizer, colours):
     encoded = batching.encode(colours, tokenizer)
 
     def build(size=8, **options):
-        return batching.loader(encoded, tokenizer, size, **options)
+        return batching.batches(encoded, tokenizer, size, **options)
 
     return build
 
@@ -104,7 +104,7 @@ def test_a_run_goes_on_bit_for_bit(tiny, loader, tmp_path):
 
 def test_a_folder_of_another_run_is_refused(tiny, tokenizer, colours, loader, tmp_path):
     training.fit(tiny(), loader(shuffle=True), epochs=1, folder=tmp_path)
-    others = batching.loader(batching.encode(colours.select(range(1, 33)), tokenizer), tokenizer, 8, shuffle=True)
+    others = batching.batches(batching.encode(colours.select(range(1, 33)), tokenizer), tokenizer, 8, shuffle=True)
     tiny_rows = batching.encode(colours.select(range(35, -1, -1)), tokenizer)
     plain = {"train": loader(shuffle=True), "epochs": 1}
     for changed in (
@@ -112,11 +112,11 @@ def test_a_folder_of_another_run_is_refused(tiny, tokenizer, colours, loader, tm
         {"learning_rate": 1e-3},
         {"weight_decay": 0.5},
         {"schedule": "cosine"},
-        {"warmup": 0.0},
+        {"warmup_ratio": 0.0},
         {"accumulate": 2},
         {"max_grad_norm": 2.0},
         {"train": others},
-        {"train": batching.loader(tiny_rows, tokenizer, 8, shuffle=True)},
+        {"train": batching.batches(tiny_rows, tokenizer, 8, shuffle=True)},
         {"train": loader(shuffle=True, seed=1)},
     ):
         options = plain | changed
@@ -179,7 +179,7 @@ found |= {name: losses(41, own=name) for name in ("L2-SP", "distillation", "EWC"
 found["masked"] = losses(45, BertForMaskedLM, "masked")
 found["accumulated"] = losses(71, accumulate=2)
 measured = []
-def metrics(logits, labels):
+def metrics(labels, logits):
     measured.append(len(labels))
     return {"rows": float(len(labels))}
 found["validation"] = losses(33, validation=batches(36), metrics=metrics)

@@ -43,7 +43,7 @@ def test_a_search_that_would_not_stand_is_refused(scores, message):
 def test_a_paired_difference_by_hand():
     one, other = by_seed((0.5, 0.6, 0.7, 0.8, 0.9)), by_seed((0.4, 0.6, 0.5, 0.7, 0.8))
     # Differences .1, 0, .2, .1, .1: mean .1, sd .0707, standard error .0316, t(4) = 2.776.
-    found = protocol.paired(one, other)
+    found = protocol.paired(reference=other, compared=one)
     assert found.difference == pytest.approx(0.1)
     assert (found.low, found.high) == (pytest.approx(0.1 - 0.0878, abs=1e-4), pytest.approx(0.1 + 0.0878, abs=1e-4))
     assert (found.same_sign, found.seeds) == (4, 5)
@@ -53,22 +53,23 @@ def test_a_paired_difference_by_hand():
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=5, max_size=9))
 def test_the_p_value_is_that_of_scipy(pairs):
     one, other = (by_seed(values) for values in zip(*pairs, strict=True))
-    found = protocol.paired(one, other)
+    found = protocol.paired(reference=other, compared=one)
     differences = {a - b for a, b in pairs}
     if len(differences) > 1 and max(differences) - min(differences) > 1e-6:
         assert found.p == pytest.approx(ttest_rel(list(one.values()), list(other.values())).pvalue, abs=1e-9)
 
 
 def test_equal_differences_have_no_width():
-    assert protocol.paired(by_seed([1.0] * 5), by_seed([0.5] * 5)) == (0.5, 0.5, 0.5, 0.0, 5, 5)
-    assert protocol.paired(by_seed([1.0] * 5), by_seed([1.0] * 5)) == (0, 0, 0, 1.0, 0, 5)
+    one, half = by_seed([1.0] * 5), by_seed([0.5] * 5)
+    assert protocol.paired(reference=half, compared=one) == (0.5, 0.5, 0.5, 0.0, 5, 5)
+    assert protocol.paired(reference=one, compared=one) == (0, 0, 0, 1.0, 0, 5)
 
 
 def test_other_seeds_or_too_few_are_refused():
     with pytest.raises(ValueError, match="same seeds"):
-        protocol.paired(by_seed([1] * 5), by_seed([1] * 5, 1))
+        protocol.paired(reference=by_seed([1] * 5), compared=by_seed([1] * 5, 1))
     with pytest.raises(ValueError, match="5 seeds or more, not 4"):
-        protocol.paired(by_seed([1] * 4), by_seed([1] * 4))
+        protocol.paired(reference=by_seed([1] * 4), compared=by_seed([1] * 4))
 
 
 def test_holm_by_hand():
@@ -89,7 +90,7 @@ def test_a_table_corrects_for_its_lines_and_says_it_in_words():
     found = protocol.table(scores, "plain")
     assert dict(found["verdict"]) == {"good": "better", "bad": "worse", "same": "not told apart"}
     assert found["against plain"]["good"].difference == pytest.approx(0.3)
-    alone = protocol.paired(scores["good"], scores["plain"])
+    alone = protocol.paired(reference=scores["plain"], compared=scores["good"])
     assert found["p (Holm)"]["good"] >= 2 * alone.p
 
 

@@ -210,7 +210,7 @@ def test_ctrl_c_ends_an_experiment_without_a_row_and_the_next_start_measures_it(
 
     def measure(setting):
         model = tiny()
-        loader = batching.loader(batching.encode(colours, tokenizer), tokenizer, 8)
+        loader = batching.batches(batching.encode(colours, tokenizer), tokenizer, 8)
 
         def loss(model, batch):
             if not pressed:
