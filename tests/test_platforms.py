@@ -15,7 +15,7 @@ import torch
 from helpers import runtime
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("helpers", "tools", "book/_ext")
+FOLDERS = ("helpers", "experiments", "tools", "book/_ext")
 
 # Hides from the book's own modules what only Unix has, then imports every one that is named.
 WITHOUT_UNIX = """
@@ -104,7 +104,7 @@ def test_everything_is_imported_where_there_is_no_unix():
     assert len(names) > 40
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS, "experiments"), ids=module)
+@pytest.mark.parametrize("path", sources(*FOLDERS), ids=module)
 def test_text_is_read_and_written_as_utf8(path: Path):
     """Without ``encoding=``, Windows takes its code page, and the book's marks and accents are lost."""
     silent = [
@@ -117,7 +117,7 @@ def test_text_is_read_and_written_as_utf8(path: Path):
     assert not silent
 
 
-@pytest.mark.parametrize("path", sources(*FOLDERS, "experiments", "tests"), ids=module)
+@pytest.mark.parametrize("path", sources(*FOLDERS, "tests"), ids=module)
 def test_a_part_of_a_path_becomes_a_name_with_slashes(path: Path):
     """``str(path.relative_to(…))`` has backslashes on Windows and is then no name of a chapter: ``as_posix()``."""
     backslashes = [

@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 from datasets import Dataset
 from torch import nn
-from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from experiments.bench.setting import BATCH, RATE
 from experiments.kit import training
 from helpers import batching, optimizers, runtime
 
 # Takes a model, encoded rows, their tokenizer and the number of epochs.
-Contender = Callable[[nn.Module, Dataset, object, int], None]
+Contender = Callable[[nn.Module, Dataset, PreTrainedTokenizerBase, int], None]
 
 
-def fit(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
+def fit(model: nn.Module, train: Dataset, tokenizer: PreTrainedTokenizerBase, epochs: int) -> None:
     loader = batching.batches(train, tokenizer, BATCH, shuffle=True)
     training.fit(model, loader, epochs=epochs, learning_rate=RATE)
 
 
-def bare_loop(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
+def bare_loop(model: nn.Module, train: Dataset, tokenizer: PreTrainedTokenizerBase, epochs: int) -> None:
     loader = batching.batches(train, tokenizer, BATCH, shuffle=True)
     device = runtime.device()
     model.to(device).train()
@@ -41,7 +41,9 @@ def bare_loop(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) 
             optimizer.zero_grad()
 
 
-def _trainer(model: nn.Module, train: Dataset, tokenizer: object, epochs: int, **options: object) -> None:
+def _trainer(
+    model: nn.Module, train: Dataset, tokenizer: PreTrainedTokenizerBase, epochs: int, **options: object
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
@@ -61,11 +63,11 @@ def _trainer(model: nn.Module, train: Dataset, tokenizer: object, epochs: int, *
         ).train()
 
 
-def trainer_default(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
+def trainer_default(model: nn.Module, train: Dataset, tokenizer: PreTrainedTokenizerBase, epochs: int) -> None:
     _trainer(model, train, tokenizer, epochs)
 
 
-def trainer_tuned(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
+def trainer_tuned(model: nn.Module, train: Dataset, tokenizer: PreTrainedTokenizerBase, epochs: int) -> None:
     _trainer(
         model,
         train,
@@ -76,7 +78,7 @@ def trainer_tuned(model: nn.Module, train: Dataset, tokenizer: object, epochs: i
     )
 
 
-def pad_to_512(model: nn.Module, train: Dataset, tokenizer: object, epochs: int) -> None:
+def pad_to_512(model: nn.Module, train: Dataset, tokenizer: PreTrainedTokenizerBase, epochs: int) -> None:
     padded = tokenizer.pad(train.to_dict(), padding="max_length", max_length=512)
     _trainer(model, Dataset.from_dict(dict(padded)), tokenizer, epochs)
 

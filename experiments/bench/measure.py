@@ -58,6 +58,7 @@ def speed(job: Job, settings: Sequence[Setting]) -> list[Results]:
     with tqdm(total=sum(setting.rounds for setting in settings), desc="speed") as bar:
         for _ in range(settings[0].rounds):
             for setting, values in zip(settings, found, strict=True):
+                assert setting.contender is not None  # every row of this question has one
                 share = SHARE.get(setting.contender, 1)
                 part = job.some.select(range(max(2 * setting.batch_size, int(len(job.some) * share))))
                 fresh = job.model()
@@ -97,7 +98,7 @@ def frozen(job: Job, settings: Sequence[Setting]) -> list[Results]:
                 seconds["to cache them"].append(time.perf_counter() - began)
                 learner, source = features.HeadOnly(model), cached.batches(size, shuffle=True)
             seconds[way].append(fit(learner, source, epochs=1, learning_rate=rate).seconds)
-    return [{"seconds": seconds[setting.way]} for setting in settings]
+    return [{"seconds": seconds[str(setting.way)]} for setting in settings]
 
 
 def peak(job: Job, settings: Sequence[Setting], examples_per_second: float) -> list[Results]:

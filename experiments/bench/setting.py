@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from experiments.kit.rows import EVIDENCE
 
@@ -37,7 +37,7 @@ class Setting:
 
 def questions(data: str, examples: int, rounds: int, epochs: int) -> dict[str, list[Setting]]:
     """The rows of every question, in the order of asking: the longest comes last."""
-    shared = {"data": data, "examples": examples, "rounds": rounds}
+    shared: dict[str, Any] = {"data": data, "examples": examples, "rounds": rounds}
     return {
         "speed": [Setting("speed", contender=name, **shared) for name in CONTENDERS],
         "peak": [Setting("peak", **shared)],

@@ -67,8 +67,8 @@ def fine_tuned(setting: Any, like: str) -> dict[str, float]:
 def _reader(splits, tokenizer, setting: Any) -> dict[str, float]:
     """Span F1 of MiniLM twice: as it comes it finds the sentence closest to the question; fine-tuned it reads it."""
     held = passages.answer_sentences(splits["train"])
-    rows = [row for row, sentence in enumerate(held) if sentence]
-    train = passages.narrow(splits["train"].select(rows), [held[row] for row in rows])
+    answered = {row: sentence for row, sentence in enumerate(held) if sentence}
+    train = passages.narrow(splits["train"].select(answered), list(answered.values()))
     closest = passages.closest_sentences(models.load(setting.encoder), tokenizer, splits["test"])
     test = passages.narrow(splits["test"], closest)
     collate = spans.SpanCollator(tokenizer)

@@ -38,7 +38,7 @@ def some_of(kind: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
         raise SystemExit(str(error)) from None
 
 
-def start(main: Callable[[], object]) -> NoReturn:
+def start(main: Callable[[], int | None]) -> NoReturn:
     """Run a command and end the program; Ctrl-C ends it with the exit status 130, as shells have it."""
     try:
         status = main()

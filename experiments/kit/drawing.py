@@ -17,7 +17,8 @@ def of_labels(split: Dataset, wanted: Iterable[str], names: Sequence[str], per_c
     Args:
         per_class: the first so many rows of each label; all where it is None.
     """
-    own, place, wanted, seen = data.labels(split), {name: i for i, name in enumerate(names)}, set(wanted), Counter()
+    own, place, wanted = data.labels(split), {name: i for i, name in enumerate(names)}, set(wanted)
+    seen: Counter[str] = Counter()
     texts, labels = [], []
     for text, number in zip(split["text"][:], split["label"][:], strict=True):
         name = own[number]

@@ -86,7 +86,7 @@ def made(setting: Setting, results: Mapping[str, Any], minutes: float) -> Row:
     """A row of a whole run. Raises ``ValueError``, and prints the results, where JSON does not know one of them."""
     import helpers
 
-    wanted = dataclasses.asdict(setting)  # type: ignore[call-overload]
+    wanted = dataclasses.asdict(setting)
     try:
         plain = {key: _plain(value, f"The result {key!r} of {wanted}") for key, value in results.items()}
     except ValueError:
@@ -155,7 +155,7 @@ def _name(setting: Setting) -> str:
 
 
 def _settings(setting: Setting) -> dict[str, Any]:
-    wanted = dataclasses.asdict(setting)  # type: ignore[call-overload]
+    wanted = dataclasses.asdict(setting)
     return {key: _plain(value, f"The setting {key!r} of {type(setting).__name__}") for key, value in wanted.items()}
 
 

@@ -94,7 +94,8 @@ def vectors(name: str, encoder: str, max_length: int) -> tuple[features.Features
     """What the frozen encoder says of the train and test texts, computed once for all rows of the head alone."""
     train, test, labels = task(name, encoder, max_length)
     frozen, tokenizer = build(encoder, "head", labels), models.tokenizer(encoder)
-    return tuple(features.cache_features(frozen, batching.batches(rows, tokenizer, 64)) for rows in (train, test))
+    learned, tested = (features.cache_features(frozen, batching.batches(rows, tokenizer, 64)) for rows in (train, test))
+    return learned, tested
 
 
 def measure(setting: Setting) -> dict[str, Any]:

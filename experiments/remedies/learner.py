@@ -64,7 +64,8 @@ class Learner:
         right = found.classes == found.labels
         told = np.where(own, found.logits, -np.inf).argmax(-1) == found.labels
         last = task_of[known - 1]
-        return tuple(
+        among_all, among_own = (
             [float(hits[tasks == task].mean()) if task <= last else 0.0 for task in range(task_of[-1] + 1)]
             for hits in (right, told)
         )
+        return among_all, among_own
