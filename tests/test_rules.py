@@ -38,6 +38,7 @@ LISTS = {
     "book": {"offline", "serving"},
 }
 OURS = {"helpers", "experiments", "tools", "tests", "book_site"}
+LONGEST = 320  # lines of a module
 # Used by a command, as a plugin or by another package: the site's builder, the editor, the linters, tests in parallel,
 # what PyTorch writes ONNX with.
 RUN = {"jupyter-book", "jupyterlab", "mypy", "onnx", "onnxscript", "pytest-xdist", "ruff"}
@@ -151,6 +152,14 @@ def foreign(name: str) -> str | None:
     if not package or package in OURS | sys.stdlib_module_names:
         return None
     return canonicalize_name(DISTRIBUTIONS.get(package, package))
+
+
+@pytest.mark.parametrize("folder", [folder for folder in LISTS if folder != "book"])
+def test_a_module_can_be_read_in_one_sitting(folder: str):
+    """A longer one answers more than one question: part it where the second begins."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files(folder)}
+    long = {path.relative_to(ROOT).as_posix(): lines for path, lines in lengths.items() if lines > LONGEST}
+    assert not long
 
 
 def test_nbval_is_used_in_one_place():

@@ -6,143 +6,17 @@ import copy
 
 import pytest
 import torch
-from datasets import ClassLabel, Dataset
-from hypothesis import given
-from hypothesis import strategies as st
+from datasets import Dataset
 from torch import nn
 from transformers import BertForMaskedLM, BertModel
 
 from helpers import batching, evaluation, forgetting, freezing, training
 from helpers.batching.language import MaskingCollator, masked_loss
 
-# Learned in the order a, b, c. Task a falls and comes back a little; b is best before c is learned.
-MATRIX = [[0.9, 0.2, 0.1], [0.5, 0.8, 0.3], [0.6, 0.7, 1.0]]
-
 
 @pytest.fixture(autouse=True)
 def _fp32(monkeypatch):
     monkeypatch.setenv("HELPERS_PRECISION", "fp32")
-
-
-@pytest.fixture
-def matrix():
-    return forgetting.AccuracyMatrix(["a", "b", "c"], MATRIX)
-
-
-def test_measures_of_a_hand_worked_matrix(matrix):
-    assert matrix.average_accuracy() == pytest.approx((0.6 + 0.7 + 1.0) / 3)
-    assert matrix.backward_transfer() == pytest.approx(((0.6 - 0.9) + (0.7 - 0.8)) / 2)
-    assert matrix.forgetting() == pytest.approx(((0.9 - 0.6) + (0.8 - 0.7)) / 2)
-    assert matrix.forward_transfer([0.5, 0.15, 0.2]) == pytest.approx(((0.2 - 0.15) + (0.3 - 0.2)) / 2)
-
-
-def test_measures_look_at_the_tasks_learned_so_far():
-    matrix = forgetting.AccuracyMatrix(["a", "b", "c"], MATRIX[:2])
-    assert matrix.average_accuracy() == pytest.approx((0.5 + 0.8) / 2)
-    assert matrix.backward_transfer() == pytest.approx(0.5 - 0.9)
-    assert matrix.forward_transfer([0.0, 0.15, 0.9]) == pytest.approx(0.2 - 0.15)
-    matrix.add({"c": 1.0, "a": 0.6, "b": 0.7})
-    assert matrix.to_frame().values.tolist() == MATRIX
-    assert list(matrix.to_frame().index) == ["after a", "after b", "after c"]
-
-
-def test_forgetting_is_measured_from_the_best_score_not_from_the_first():
-    """Task a is best after b was learned: Chaudhry's measure sees the fall from there, BWT only from the diagonal."""
-    matrix = forgetting.AccuracyMatrix(["a", "b", "c"], [[0.5, 0, 0], [0.9, 0.8, 0], [0.5, 0.8, 0.7]])
-    assert matrix.forgetting() == pytest.approx(0.4 / 2)
-    assert matrix.backward_transfer() == pytest.approx(0.0)
-
-
-@given(
-    st.integers(2, 6).flatmap(
-        lambda n: st.lists(st.lists(st.floats(0, 1), min_size=n, max_size=n), min_size=n, max_size=n)
-    )
-)
-def test_measures_follow_the_formulas_of_the_papers(rows):
-    """With the papers' indices, 1 … T, spelt out."""
-    tasks = [str(i) for i in range(len(rows))]
-    matrix, size = forgetting.AccuracyMatrix(tasks, rows), len(rows)
-
-    def r(i, j):
-        return rows[i - 1][j - 1]
-
-    acc = sum(r(size, j) for j in range(1, size + 1)) / size
-    bwt = sum(r(size, i) - r(i, i) for i in range(1, size)) / (size - 1)
-    fwt = sum(r(i - 1, i) - 0.25 for i in range(2, size + 1)) / (size - 1)
-    lost = sum(max(r(k, j) for k in range(1, size)) - r(size, j) for j in range(1, size)) / (size - 1)
-    assert matrix.average_accuracy() == pytest.approx(acc)
-    assert matrix.backward_transfer() == pytest.approx(bwt)
-    assert matrix.forward_transfer([0.25] * size) == pytest.approx(fwt)
-    assert matrix.forgetting() == pytest.approx(lost)
-    assert matrix.forgetting() >= -matrix.backward_transfer() - 1e-12
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: forgetting.AccuracyMatrix([]), "different names"),
-        (lambda: forgetting.AccuracyMatrix(["a", "a"]), "different names"),
-        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1.0]]), "2 finite numbers"),
-        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1.0, float("nan")]]), "finite"),
-        (lambda: forgetting.AccuracyMatrix(["a"], [[1.0], [1.0]]), "have their row"),
-        (lambda: forgetting.AccuracyMatrix(["a", "b"]).add({"a": 1.0}), "each of a, b"),
-        (lambda: forgetting.AccuracyMatrix(["a", "b"]).average_accuracy(), "1 tasks or more; there are 0"),
-        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1, 1]]).forgetting(), "2 tasks or more; there are 1"),
-        (lambda: forgetting.AccuracyMatrix(["a", "b"], [[1, 1], [1, 1]]).forward_transfer([0.5]), "2 numbers"),
-        (lambda: forgetting.harmonic_mean(-0.1, 1), "not negative"),
-    ],
-)
-def test_bad_matrices_are_refused(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-def test_harmonic_mean():
-    assert forgetting.harmonic_mean(0.9, 0.3) == pytest.approx(2 / (1 / 0.9 + 1 / 0.3))
-    assert forgetting.harmonic_mean(0.7, 0.7) == pytest.approx(0.7)
-    assert forgetting.harmonic_mean(0.0, 0.0) == forgetting.harmonic_mean(0.0, 1.0) == 0.0
-
-
-# --- replay ------------------------------------------------------------------------------------------------------
-
-
-def rows(labels, names, text="red apple"):
-    return Dataset.from_dict({"text": [f"{text} {i}" for i in range(len(labels))], "label": labels}).cast_column(
-        "label", ClassLabel(names=names)
-    )
-
-
-def test_replay_adds_so_many_rows_of_every_old_class():
-    old, new = rows([0, 1] * 10, ["no", "yes"], "old"), rows([2] * 5, ["no", "yes", "maybe"], "new")
-    mixed = forgetting.replay(new, old, per_class=3)
-    assert mixed["text"][:5] == new["text"][:]
-    assert sorted(mixed["label"][5:]) == [0, 0, 0, 1, 1, 1]
-    assert all(text.startswith("old") for text in mixed["text"][5:])
-    assert len(set(mixed["text"][5:])) == 6
-    assert mixed.features == new.features
-
-
-def test_replay_depends_on_its_seed_alone():
-    old, new = rows([0] * 50, ["no"]), rows([0], ["no"])
-    one, same, other = (forgetting.replay(new, old, 5, seed)["text"][:] for seed in (1, 1, 2))
-    assert one == same != other
-
-
-@pytest.mark.parametrize(
-    ("new", "old", "per_class", "message"),
-    [
-        (rows([0], ["no"]), rows([0], ["no"]), -1, "at least 0"),
-        (rows([0], ["no"]), rows([0], ["no"]), 2, "Class 'no' has 1 rows"),
-        (rows([0], ["yes", "no"]), rows([0], ["no"]), 1, "must begin"),
-        (rows([0], ["no"]), rows([0], ["no"]).remove_columns("label"), 1, "same columns"),
-    ],
-)
-def test_bad_replay_is_refused(new, old, per_class, message):
-    with pytest.raises(ValueError, match=message):
-        forgetting.replay(new, old, per_class)
-
-
-# --- the Fisher information --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -199,9 +73,6 @@ def test_building_a_remedy_draws_no_random_number(tiny, encoded, tokenizer):
         build(model, loader, 1.0)
     forgetting.Distillation(model, 1.0)
     assert torch.equal(torch.random.get_rng_state(), state)
-
-
-# --- the remedies as losses --------------------------------------------------------------------------------------
 
 
 def auxiliary(model, encoded, tokenizer, strength, **options):
@@ -418,12 +289,6 @@ def test_distillation_refuses_labels_that_are_no_choice(tiny):
     for config in ({"problem_type": "multi_label_classification"}, {"problem_type": "regression"}, {"num_labels": 1}):
         with pytest.raises(ValueError, match="no choice among classes"):
             forgetting.Distillation(tiny(**config), 1.0)
-
-
-@pytest.mark.parametrize("value", [-1, 0.5, True, "2", float("nan")])
-def test_replay_takes_a_whole_number_of_rows(colours, value):
-    with pytest.raises(ValueError, match="per_class must be a whole number"):
-        forgetting.replay(colours, colours, value)
 
 
 def test_old_weights_are_remembered_even_while_they_are_frozen(tiny):

@@ -314,9 +314,3 @@ def found(browser: Chrome, address: str, words: str) -> list[str]:
             return [link.removeprefix(address).partition("?")[0].partition("#")[0] for link in links]
         time.sleep(0.05)
     return []
-
-
-def html_files(site: Path) -> list[str]:
-    """The pages of a built site, relative to it; templates among the static files are none."""
-    found = (path.relative_to(site) for path in site.rglob("*.html"))
-    return sorted(path.as_posix() for path in found if path.parts[0] != "_static")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.site.browser import Page, html_files, open_browser, visit
+from tests.site.browser import Page, open_browser, visit
 from tests.site.server import serve
 
 if TYPE_CHECKING:
@@ -56,3 +56,9 @@ def see(browser: Chrome) -> Callable[[str], Page]:
         return seen[address]
 
     return once
+
+
+def html_files(site: Path) -> list[str]:
+    """The pages of a built site, relative to it; templates among the static files are none."""
+    found = (path.relative_to(site) for path in site.rglob("*.html"))
+    return sorted(path.as_posix() for path in found if path.parts[0] != "_static")
