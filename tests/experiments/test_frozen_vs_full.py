@@ -33,7 +33,8 @@ def test_options_choose_parts_and_the_head_has_its_own_rates(small):
         command.settings(small("--frozen", "3"), [0])
 
 
-def test_rows_of_every_regime_make_a_table(small, world, tmp_path, capsys):
+def test_rows_of_every_regime_make_a_table(small, world, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Setting, "steps", 6)
     path = tmp_path / "rows.json"
     words = ["--encoder", world, "--tasks", "mrpc", "--sizes", "40", "0", "--frozen", "0", "1", "2"]
     words += ["--seeds", "0", "1", "--rates", "1e-3", "--head-rates", "1e-3", "1e-2", "--lora-rates", "1e-3"]

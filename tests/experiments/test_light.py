@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import importlib, json, sys
 sys.path.append("book/_ext")
-import helpers.figures
 from book_site import evidence
 made = 0
 for name, functions in {shown}:
@@ -19,7 +18,7 @@ for name, functions in {shown}:
     rows = json.load(open(f"book/evidence/{{name}}.json", encoding="utf-8"))
     for function in functions:
         if function == "picture":
-            report.picture(rows, then=lambda figure, alt: helpers.figures.png(figure))
+            report.picture(rows, then=lambda figure, alt: None)
         else:
             assert len(getattr(report, function)(rows))
         made += 1

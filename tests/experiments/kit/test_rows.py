@@ -157,11 +157,18 @@ def test_a_full_disk_leaves_the_old_file_prints_the_row_and_the_next_try_works(t
     assert [row["results"]["score"] for row in stored(path)] == [1, 2]
 
 
+# The same setting once more: to import it from here would take the seconds that PyTorch takes.
 PROGRAM = """
-import sys, time
+import dataclasses, sys, time
 from pathlib import Path
+from typing import ClassVar
 from experiments.kit import rows
-from tests.experiments.kit.test_rows import Setting
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    CODE: ClassVar[int] = 1
+    seed: int
+    rate: float = 1e-4
 
 def measure(setting):
     time.sleep(0.2)
@@ -203,6 +210,7 @@ def test_an_experiment_killed_in_the_middle_goes_on_where_it_was(tmp_path):
     found = rows.run(path, [Setting(seed) for seed in range(10)], doubled)
     assert [row["results"]["double"] for row in found] == list(range(0, 20, 2))
     assert stored(path)[: len(finished)] == finished
+    assert len(stored(path)) == 10
 
 
 def test_ctrl_c_ends_an_experiment_without_a_row_and_the_next_start_measures_it(tmp_path, tiny, tokenizer, colours):
