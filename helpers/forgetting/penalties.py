@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from helpers import renamed, runtime
+from helpers import architecture, renamed, runtime
 from helpers.errors import number
 from helpers.training import Batch, forward
 
@@ -83,8 +83,8 @@ def fisher(model: nn.Module, batches: DataLoader) -> Tensors:
     (Kunstner et al. 2019 on the difference). Squares are taken example by example: the squared gradient of a batch's
     mean would let gradients of opposite sign cancel. One backward pass an example, in float32, in eval mode.
 
-    Returns a tensor in the parameter's shape for every trainable parameter, by name without the body's prefix. Raises
-    ``ValueError`` where there are no batches.
+    Returns a tensor in the parameter's shape for every trainable parameter, by name; those of the body by their names
+    in it. Raises ``ValueError`` where there are no batches.
     """
     device, was_training = runtime.device(), model.training
     model.to(device).eval()
@@ -113,8 +113,13 @@ def _trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 
 
 def _named(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    return ((name.removeprefix(prefix), parameter) for name, parameter in model.named_parameters())
+    """All parameters; those of the body by their names in it, whatever it stands in or is wrapped in."""
+    model = architecture.unwrapped(model)
+    try:
+        inside = {id(parameter): name for name, parameter in architecture.body(model).named_parameters()}
+    except ValueError:  # no pretrained model, or several: then there is no body to be protected alone
+        inside = {}
+    return ((inside.get(id(parameter), name), parameter) for name, parameter in model.named_parameters())
 
 
 def _snapshot(model: nn.Module) -> Tensors:

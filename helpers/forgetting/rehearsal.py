@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from helpers import renamed, runtime
+from helpers import architecture, renamed, runtime
 from helpers.errors import number, with_rows
 from helpers.training import Batch, forward
 
@@ -124,14 +124,14 @@ class Auxiliary:
         self.strength, self.loss = number("strength", strength, low=0), loss
         self.model = model.to(runtime.device())
         self.model.tie_weights()  # a masked-LM head multiplies by the embeddings, and must by those of this body
-        inside = {id(parameter) for parameter in model.base_model.parameters()}
+        inside = {id(parameter) for parameter in architecture.body(model).parameters()}
         for parameter in model.parameters():
             if id(parameter) not in inside:
                 parameter.requires_grad_(False)
         self.batches = _forever(batches)
 
     def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        if self.model.base_model is not model.base_model:
+        if architecture.body(self.model) is not architecture.body(model):
             raise ValueError(
                 "The auxiliary model must share its body with the trained one: auxiliary.bert = model.bert"
             )

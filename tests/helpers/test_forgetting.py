@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset
 from torch import nn
 from transformers import BertForMaskedLM, BertModel
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from helpers import batching, evaluation, forgetting, freezing, training
 from helpers.batching.language import MaskingCollator, masked_loss
@@ -22,48 +23,6 @@ def _fp32(monkeypatch):
 @pytest.fixture
 def encoded(colours, tokenizer):
     return batching.encode(colours, tokenizer)
-
-
-def test_fisher_equals_brute_force(tiny, encoded, tokenizer):
-    """Example by example, with plain ``backward`` and the definition of the loss."""
-    model = tiny()
-    found = forgetting.fisher(model, batching.batches(encoded, tokenizer, batch_size=5))
-    wanted = {name: torch.zeros_like(parameter) for name, parameter in model.named_parameters()}
-    model.eval()
-    for row in encoded:
-        model.zero_grad()
-        inputs = {name: torch.tensor([row[name]]) for name in ("input_ids", "attention_mask", "token_type_ids")}
-        (-model(**inputs).logits.log_softmax(-1)[0, row["labels"]]).backward()
-        for name, parameter in model.named_parameters():
-            wanted[name] += parameter.grad**2 / len(encoded)
-    assert {f"bert.{name}" if f"bert.{name}" in wanted else name for name in found} == wanted.keys()
-    for name, tensor in found.items():
-        brute = wanted.get(f"bert.{name}", wanted.get(name))
-        torch.testing.assert_close(tensor, brute, rtol=1e-3, atol=1e-9)
-
-
-def test_fisher_of_the_last_layer_has_a_closed_form(tiny, encoded, tokenizer):
-    """For logits W x the gradient is (p − y) xᵀ, so F of W[c, d] is the mean of (p_c − y_c)² x_d²."""
-    model = tiny().eval()
-    loader = batching.batches(encoded, tokenizer, batch_size=len(encoded))
-    (batch,) = loader
-    with torch.no_grad():
-        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-        features = model.bert(**inputs).pooler_output
-        error = model(**inputs).logits.softmax(-1) - nn.functional.one_hot(batch["labels"], 2)
-    closed = (error[:, :, None] * features[:, None, :]).square().mean(0)
-    torch.testing.assert_close(forgetting.fisher(model, loader)["classifier.weight"], closed, rtol=1e-3, atol=1e-9)
-
-
-def test_fisher_does_not_depend_on_the_batches_and_leaves_the_model_alone(tiny, encoded, tokenizer):
-    model = tiny().train()
-    before = copy.deepcopy(model.state_dict())
-    one, other = (forgetting.fisher(model, batching.batches(encoded, tokenizer, batch_size=size)) for size in (1, 16))
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-9)
-    assert model.training
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_building_a_remedy_draws_no_random_number(tiny, encoded, tokenizer):
@@ -205,6 +164,41 @@ def test_a_bare_encoder_protects_the_body_alone(tiny, encoded, tokenizer):
     with torch.no_grad():
         model.bert.embeddings.LayerNorm.bias += 1
     assert remedy(model, batch).item() == pytest.approx(model(**batch).loss.item() + 8)
+
+
+class Own(nn.Module):
+    """A model of a reader's own, whose encoder has a name of its own."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.reads, self.answers = classifier.bert, classifier.classifier
+
+    def forward(self, labels: torch.Tensor, **inputs: torch.Tensor) -> SequenceClassifierOutput:
+        logits = self.answers(self.reads(**inputs).pooler_output)
+        return SequenceClassifierOutput(loss=nn.functional.cross_entropy(logits, labels), logits=logits)
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, Own], ids=["wrapped", "own"])
+def test_the_body_is_protected_whatever_it_stands_in(wrap, tiny, encoded, tokenizer):
+    """Names differ there by a prefix; the penalty must not be 0 because of it, nor find nothing to stay near."""
+    model = tiny().eval()
+    remedy = forgetting.L2SP(copy.deepcopy(model.bert), 1.0)
+    inside = wrap(model).eval()
+    batch = next(iter(batching.batches(encoded, tokenizer)))
+    with torch.no_grad():
+        model.bert.embeddings.LayerNorm.bias += 1
+    assert remedy(inside, batch).item() == pytest.approx(inside(**batch).loss.item() + 8)
+    again = forgetting.L2SP(inside, 1.0)
+    assert remedy.old.keys() <= again.old.keys()
+
+
+def test_an_auxiliary_loss_finds_its_body_in_an_adapted_model(tiny, encoded, tokenizer):
+    model = tiny().eval()
+    remedy = auxiliary(model, encoded, tokenizer, 0.5)
+    adapted = freezing.lora(model, rank=2).eval()
+    remedy.model.eval()
+    batch = dict(next(iter(batching.batches(encoded, tokenizer))))
+    assert remedy(adapted, batch).item() > adapted(**batch).loss.item()
 
 
 def test_distillation_is_the_divergence_of_the_softened_answers(tiny, encoded, tokenizer):
