@@ -98,7 +98,7 @@ def sets() -> str:
 
 def cache() -> str:
     """The documentation corpus can be kept, so that it is harvested once."""
-    from helpers.data.documentation import writable_folder
+    from helpers.data.corpus import writable_folder
 
     if folder := writable_folder():
         return f"cache in {folder}"

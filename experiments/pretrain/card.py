@@ -16,7 +16,7 @@ from experiments.kit import folders
 from experiments.pretrain.loop import evaluate, pairs_of
 from experiments.pretrain.recipe import Recipe
 from helpers import runtime
-from helpers.data.documentation import versions
+from helpers.data.corpus import versions
 
 if TYPE_CHECKING:
     from datasets import DatasetDict

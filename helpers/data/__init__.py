@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers import renamed
 from helpers.data import tables
 from helpers.data.checks import check as check
-from helpers.data.documentation import documentation as documentation
-from helpers.data.documentation import splits
+from helpers.data.corpus import documentation as documentation
+from helpers.data.corpus import splits
 from helpers.data.files import read as read
 from helpers.errors import choose
 
@@ -156,7 +157,7 @@ def labels(split: Dataset, column: str = "label") -> list[str]:
     return list(getattr(feature, "feature", feature).names)
 
 
-def features(columns: dict[str, Column], names: dict[str, Sequence[str]] | None = None) -> Features:
+def column_types(columns: dict[str, Column], names: dict[str, Sequence[str]] | None = None) -> Features:
     """The ``datasets`` types of the columns; ``names`` gives the class names of a column that has none of its own."""
     from datasets import ClassLabel, Features, List, Value
 
@@ -195,7 +196,7 @@ def _read(name: str, file: Path) -> DatasetDict:
                 raise ValueError(f"{file}, line {number}: {error}") from error
             for column, seen in found.items():
                 seen.add(row[column])
-    types = features(columns, {column: sorted(seen) for column, seen in found.items()})
+    types = column_types(columns, {column: sorted(seen) for column, seen in found.items()})
     return DatasetDict({split: Dataset.from_list(rows[split], features=types) for split in SPLITS})
 
 
@@ -220,3 +221,6 @@ def checked_splits(sets: Mapping[str, Dataset]) -> DatasetDict:
             raise KeyError(f"No split {split!r}. There are: {', '.join(self)}.")
 
     return Splits(sets)
+
+
+renamed.keep(__name__)

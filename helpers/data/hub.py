@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from helpers.data import SPLITS, VIEWS, checked_splits, features
+from helpers.data import SPLITS, VIEWS, checked_splits, column_types
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -137,7 +137,7 @@ def _fit(name: str, spec: Counterpart, rows: Dataset) -> Dataset:
     for column, found in names.items():
         if found:  # the public set's own class names stand in for the book's
             columns[column] = type(columns[column])(columns[column].kind, names=tuple(found))
-    types = features(columns)
+    types = column_types(columns)
 
     def convert(row: dict) -> dict:
         return {c: origin(row) if callable(origin) else row[origin] for c, origin in origins.items()}

@@ -10,7 +10,7 @@ import pytest
 
 import helpers
 from helpers import check, models
-from helpers.data.documentation import cache_folders
+from helpers.data.corpus import cache_folders
 
 
 def test_everything_is_well_here():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from helpers import data
 from helpers.data import docstrings
-from helpers.data.documentation import (  # the function of that name hides the module
+from helpers.data.corpus import (
     LIBRARIES,
     PER_LIBRARY,
     _documents,

@@ -102,7 +102,7 @@ def test_load_refuses_weights_that_changed_in_the_cache(index):
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys):
     file = tmp_path / "file"
     file.write_text("")
-    monkeypatch.setattr(import_module("helpers.data.documentation"), "cache_folders", lambda: [file / "below"])
+    monkeypatch.setattr(import_module("helpers.data.corpus"), "cache_folders", lambda: [file / "below"])
     assert mpnet.main() == 1
     assert "Set HELPERS_CACHE" in capsys.readouterr().err
 
