@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import warnings
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
 import helpers
 from helpers import batching, evaluation, features, metrics, renamed, uncertainty
+from tests.test_rules import LISTS, ROOT, files, imported
 
 MOVED = [(module, old, new) for module, names in renamed.MOVED.items() for old, new in names.items()]
 ARGUMENTS = [(where, old, new) for where, names in renamed.ARGUMENTS.items() for old, new in names.items()]
@@ -81,6 +85,28 @@ def test_what_never_was_is_no_attribute():
     with pytest.raises(AttributeError, match=r"module 'helpers\.evaluation' has no attribute 'nonsense'"):
         evaluation.nonsense  # noqa: B018
     assert not hasattr(batching, "nonsense")
+
+
+@pytest.mark.parametrize("folder", LISTS)
+def test_nothing_here_goes_by_an_old_name(folder: str):
+    """Else the first reader after a release meets what the book itself has left behind, or a warning in a chapter."""
+    names = "|".join(rf"{module.rpartition('.')[2]}\.{old}" for module, old, _ in MOVED)
+    used = re.compile(rf"(?<![\w.])(?:helpers\.)?(?:{names})\b")
+    old = {f"{module}.{name}" for module, name, _ in MOVED}
+    found = [
+        f"{path.relative_to(ROOT).as_posix()}: {name}"
+        for path in files(folder)
+        if path.name not in ("renamed.py", "test_renamed.py")
+        for name in [*used.findall(text(path)), *(name for name, _ in imported(path) if name in old)]
+    ]
+    assert not found
+
+
+def text(path: Path) -> str:
+    """A file, or the cells of a chapter."""
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
 
 
 def test_the_old_names_are_gone_when_their_time_is_up():
