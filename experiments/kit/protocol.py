@@ -53,6 +53,20 @@ def search(scores: Mapping[float, Mapping[int, float]], tested: Sequence[int]) -
     return Chosen(best, means[best], len(own), len(means) > 1 and best in (min(means), max(means)))
 
 
+def widened(tried: Sequence[float], best: float, ladder: Sequence[float]) -> float | None:
+    """The next value to try where ``best`` stands at an end of those ``tried``: its neighbour on the ladder.
+
+    None where ``best`` stands inside, or where the ladder itself ends.
+    """
+    steps = sorted(ladder)
+    place = steps.index(best)
+    if best == min(tried) and place > 0:
+        return steps[place - 1]
+    if best == max(tried) and place < len(steps) - 1:
+        return steps[place + 1]
+    return None
+
+
 class Paired(NamedTuple):
     """The mean of the differences by seed, Student's 95 % interval of it, and its two-sided p-value.
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from experiments.kit import drawing, folders
@@ -102,6 +102,8 @@ def measure(setting: Setting, cache: Path = CACHE) -> dict[str, Any]:
     at, old_labels = case(setting, cache), setting.old_labels
     torch.manual_seed(setting.seed)
     before = scores(evaluation.predict(features.HeadOnly(at.classifier), at.vectors.batches(64)), old_labels)["old"]
+    if setting.train == "means":
+        return {"label": at.name, "before": before, **scores(class_means(setting, at), old_labels)}
     classifier = learned(setting, at)
     if setting.train == "everything" and setting.epochs:
         found = evaluation.predict(classifier, loader(at.test, at.tokenizer, setting))
@@ -123,9 +125,11 @@ def learned(setting: Setting, at: Case) -> PreTrainedModel:
         old = setting.old_labels
         for parameter in classifier.classifier.parameters():
             parameter.register_hook(lambda gradient: torch.cat([0 * gradient[:old], gradient[old:]]))
-    kept = forgetting.replay(at.new, at.old, setting.per_class, setting.seed)  # the new rows come first
+    new = concatenate_datasets([at.new] * setting.repeat)
+    kept = forgetting.replay(new, at.old, setting.per_class, setting.seed)  # the new rows come first
+    before = copy.deepcopy(classifier)
     if setting.epochs:
-        rows = kept if setting.use == "replay" else at.new
+        rows = kept if setting.use == "replay" else new
         fit(
             classifier,
             loader(rows, at.tokenizer, setting, setting.batch_size, shuffle=True, seed=setting.seed),
@@ -135,13 +139,29 @@ def learned(setting: Setting, at: Case) -> PreTrainedModel:
             weight_decay=0.0 if setting.train == "row" else 0.01,
             loss=forgetting.Distillation(at.classifier, setting.strength) if setting.strength else None,
         )
+    if setting.share < 1:
+        forgetting.interpolate(before, classifier, setting.share)
     if setting.align:
         align_rows(classifier)
     if setting.use == "shift":
-        kept = kept.select(range(len(at.new), len(kept)))
+        kept = kept.select(range(len(new), len(kept)))
         logits = evaluation.predict(classifier, loader(kept, at.tokenizer, setting)).logits
         shift(classifier, logits, setting.tolerated)
     return classifier
+
+
+def class_means(setting: Setting, at: Case) -> evaluation.Predictions:
+    """Answers of the nearest class mean: cosine with the mean direction of each label's training sentences."""
+    pretrained = models.load(setting.encoder, head=heads.PooledClassifier, labels=data.labels(at.test), pooling="mean")
+    freezing.freeze_body(pretrained)
+    train = concatenate_datasets([at.old.cast(at.new.features), at.new])
+    known, asked = (
+        features.cache_features(pretrained, loader(rows, at.tokenizer, setting)) for rows in (train, at.test)
+    )
+    unit = torch.nn.functional.normalize
+    means = torch.zeros(setting.old_labels + 1, known.vectors.shape[1])
+    means.index_add_(0, known.labels, unit(known.vectors.float()))
+    return evaluation.Predictions((unit(asked.vectors.float()) @ unit(means).T).numpy(), asked.labels.numpy())
 
 
 def scores(found: evaluation.Predictions, old_labels: int) -> dict[str, float]:

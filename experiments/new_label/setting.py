@@ -18,7 +18,8 @@ INITS = ("imprint", "mean", "random", "zeros")
 class Setting:
     """One draw and one remedy: plain fine-tuning on the new examples from an imprinted row, but for what is said.
 
-    ``train`` is ``"everything"``, ``"head"`` or ``"row"`` (the new label's row of the classifier). ``per_class`` old
+    ``train`` is ``"everything"``, ``"head"``, ``"row"`` (the new label's row of the classifier) or ``"means"``: nothing
+    is trained, and each label is the mean of its sentences, by the encoder as it was pretrained. ``per_class`` old
     sentences are kept of every label, to train on (``use="replay"``) or to correct by (``use="shift"``).
     """
 
@@ -34,6 +35,8 @@ class Setting:
     batch_size: int = 16
     per_class: int = 0
     use: str = "replay"
+    repeat: int = 1  # how often each new sentence stands among the rows to learn from
+    share: float = 1.0  # of the new weights; below 1, back a part of the way to the old ones after training
     strength: float = 0.0  # of the distillation
     align: bool = False  # weight alignment after training
     tolerated: float = 0.05  # kept old sentences that the correction may leave to the new label
@@ -48,6 +51,7 @@ class Setting:
     old_batch_size: int = 32
 
 
+OLD_RATE, THIRD = {"learning_rate": 4e-4}, {"learning_rate": 3e-5}
 HEAD: dict[str, Any] = {"train": "head", "learning_rate": 3e-3}
 ROW: dict[str, Any] = {"train": "row", "learning_rate": 3e-3}
 REMEDIES: dict[str, dict[str, Any]] = {
@@ -56,8 +60,8 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "plain, 4 passes": {"epochs": 4},
     "plain": {},
     "plain, 40 passes": {"epochs": 40},
-    "the rate of the old training": {"learning_rate": 4e-4},
-    "a third of the rate": {"learning_rate": 3e-5},
+    "the rate of the old training": OLD_RATE,
+    "a third of the rate": THIRD,
     "head only": HEAD,
     "new row only from mean": ROW | {"init": "mean"},
     "new row only": ROW,
@@ -69,4 +73,25 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "plain, aligned": {"align": True},
     "replay 2, aligned": {"per_class": 2, "align": True},
     "plain, bias corrected": {"per_class": 2, "use": "shift"},
+    # Rate and rehearsal crossed.
+    **{f"a third of the rate, replay {kept}": THIRD | {"per_class": kept} for kept in (2, 5)},
+    **{f"the rate of the old training, replay {kept}": OLD_RATE | {"per_class": kept} for kept in (2, 5)},
+    # What costs least, and what there is to reach.
+    "class means": {"train": "means", "epochs": 0},
+    "plain, half-way back": {"share": 0.5},
+    "the rate of the old training, half-way back": OLD_RATE | {"share": 0.5},
+    "all old rows, one pass": {"per_class": 50, "epochs": 1, "repeat": 5, "batch_size": 32},
+    # The reader's own case: a row drawn at random, and the rate that had worked before.
+    "the rate of the old training from random": OLD_RATE | {"init": "random"},
+    "the rate of the old training from random, replay 5": OLD_RATE | {"init": "random", "per_class": 5},
+}
+# Rates and kept sentences that were crossed, from an imprinted row: the names of the rows.
+CROSSED: dict[float, dict[int, str]] = {
+    3e-5: {0: "a third of the rate", 2: "a third of the rate, replay 2", 5: "a third of the rate, replay 5"},
+    1e-4: {0: "plain", 2: "replay 2", 5: "replay 5"},
+    4e-4: {
+        0: "the rate of the old training",
+        2: "the rate of the old training, replay 2",
+        5: "the rate of the old training, replay 5",
+    },
 }

@@ -1,28 +1,60 @@
-"""``python -m experiments.remedies``: tune on the validation rows, measure on the test rows, and print the table."""
+"""``python -m experiments.remedies``: search on the validation rows, measure on the test rows, and print the tables."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from experiments import remedies
-from experiments.kit import command, rows
+from experiments.kit import command, protocol, rows
+from experiments.kit.rows import Row
 from experiments.remedies import report
 from experiments.remedies.measure import measure
-from experiments.remedies.setting import ROWS, SEEDS, STRENGTHS, TUNING_SEEDS, Setting, grid
+from experiments.remedies.setting import (
+    KEEPS,
+    LADDERS,
+    ROWS,
+    SCENARIOS,
+    SEARCH_SEEDS,
+    SEEDS,
+    START,
+    TRAINING,
+    Setting,
+    grid,
+)
+
+
+def search(path: Path, remedy: str, **changes: Any) -> list[Row]:
+    """Run a remedy on the validation rows at more and more strengths, until no winner stands at an end of them."""
+    tried = set(START[remedy])
+    while True:
+        found = rows.run(path, grid(remedy, sorted(tried), SEARCH_SEEDS, "validation", **changes), measure)
+        best = [report.chosen(found, scenario)[remedy].value for scenario in SCENARIOS]
+        further = {protocol.widened(sorted(tried), value, LADDERS[remedy]) for value in best} - {None}
+        if not further:
+            return found
+        tried |= further  # type: ignore[arg-type]  # None is taken away
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(remedies.__doc__, seeds=SEEDS, rows=ROWS)
-    parser.add_argument("--remedies", nargs="+", default=[], help=f"of: {', '.join(STRENGTHS)}")
+    parser.add_argument("--remedies", nargs="+", default=[], help=f"of: {', '.join(KEEPS)}")
     parser.add_argument("--data", default=Setting.data, help="a data set as 'intents'")
     parser.add_argument("--encoder", "--model", default=Setting.encoder)
+    parser.add_argument("--labels", type=int, default=Setting.labels, help="of the data set's, drawn by the seed (50)")
     parser.add_argument("--per-class", type=int, default=20, help="training examples of a label (20); 0 for all")
     options = parser.parse_args(arguments)
-    names = command.some_of("remedy", options.remedies, STRENGTHS)
-    changes = {"data": options.data, "encoder": options.encoder, "per_class": options.per_class or None}
-    tunable = [name for name in names if len(STRENGTHS[name]) > 1]
-    tuning = rows.run(options.output, grid(tunable, TUNING_SEEDS, "validation", **changes), measure)
-    tuned = {name: STRENGTHS[name][0] for name in names} | report.best(tuning)
-    final = [row for row in grid(names, options.seeds, "test", **changes) if row.strength == tuned[row.remedy]]
-    print(report.table(rows.run(options.output, final, measure)).map(str).to_string())
+    changes = {"data": options.data, "encoder": options.encoder, "labels": options.labels}
+    changes |= {"per_class": options.per_class or None, **TRAINING.get(options.encoder, {})}
+    tested: list[Row] = []
+    for name in command.some_of("remedy", options.remedies, KEEPS):
+        strengths = [0.0]
+        if name in START:
+            found = search(options.output, name, **changes)
+            strengths = sorted({report.chosen(found, scenario)[name].value for scenario in SCENARIOS})
+        tested += rows.run(options.output, grid(name, strengths, options.seeds, "test", **changes), measure)
+    for scenario in SCENARIOS:
+        print(report.table(rows.read(options.output), options.encoder, scenario).map(str).to_string())
 
 
 if __name__ == "__main__":

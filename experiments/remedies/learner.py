@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from datasets import Dataset
@@ -19,35 +19,43 @@ from helpers import batching, evaluation, heads, models
 class Learner:
     """The classifier, its remedy, and how both go from one task to the next."""
 
-    def __init__(self, model: PreTrainedModel, setting: Setting) -> None:
-        self.model, self.setting, self.remedy = model, setting, remedy.make(setting)
+    def __init__(self, setting: Setting) -> None:
+        self.setting, self.remedy, self.steps = setting, remedy.make(setting), 0
         self.tokenizer = models.tokenizer(setting.encoder)
+        self.model: PreTrainedModel
+
+    def fresh(self, labels: list[str]) -> PreTrainedModel:
+        """A classifier of these labels over the pretrained encoder."""
+        return models.load(self.setting.encoder, head=heads.PooledClassifier, pooling="mean", labels=labels)
 
     def loader(self, rows: Dataset, *, shuffle: bool = False) -> DataLoader:
         encoded = batching.encode(rows, self.tokenizer, self.setting.max_length)
         size, seed = self.setting.batch_size, self.setting.seed
         return batching.batches(encoded, self.tokenizer, size, shuffle=shuffle, seed=seed)
 
+    def begin(self, trained: PreTrainedModel, rows: Dataset) -> float:
+        """Take over the first task; return the seconds that the remedy took for it."""
+        began = clock()
+        self.model = self.remedy.start(self, trained, rows)
+        self.remedy.remember(self, rows)
+        return clock() - began
+
     def learn(self, rows: Dataset, labels: list[str]) -> float:
         """Learn a task whose new labels are ``labels``; return the seconds that it took, the remedy's own included."""
         began = clock()
         loss = self.remedy.loss(self.model)
-        for label in labels:
-            heads.add_label(self.model, label, "random")
-        rows_of_all, model = self.remedy.rows(rows), self.remedy.before(self.model)
-        self.train(rows_of_all, model, loss=loss, **self.remedy.options(model))
-        self.model = self.remedy.after(model)
-        return clock() - began + self.remember(rows)
-
-    def remember(self, rows: Dataset) -> float:
-        """Keep what the remedy needs of a task that is learned; return the seconds that it took."""
-        began = clock()
+        self.remedy.grow(self, labels, rows)
+        if self.remedy.trains:
+            model = self.remedy.before(self.model)
+            self.train(self.remedy.rows(rows), model, self.remedy.rate(), loss)
+            self.model = self.remedy.after(model)
         self.remedy.remember(self, rows)
         return clock() - began
 
-    def train(self, rows: Dataset, model: nn.Module, **options: Any) -> None:
-        """Fine-tune ``model`` on these rows; ``options`` are those of ``fit``."""
-        fit(model, self.loader(rows, shuffle=True), epochs=self.setting.epochs, **options)
+    def train(self, rows: Dataset, model: nn.Module, rate: float, loss: Callable | None = None) -> None:
+        batches = self.loader(rows, shuffle=True)
+        history = fit(model, batches, epochs=self.setting.epochs, learning_rate=rate, loss=loss)
+        self.steps += len(history.steps)
 
     def scores(self, rows: Dataset, task_of: np.ndarray) -> tuple[list[float], list[float]]:
         """Accuracy on each task, among all labels known so far and among the task's own; 0 for tasks to come.

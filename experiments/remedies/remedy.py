@@ -1,21 +1,24 @@
 """What keeps the old while the next task is learned? The remedies, as objects with one interface.
 
 A :class:`Learner` goes through the tasks. Before each task after the first it asks its remedy for the ``rows`` to learn
-from, the ``loss``, and the way to train; after each it lets the remedy ``remember``. What the chapter on remedies uses
-is used here: ``helpers.forgetting`` and ``helpers.freezing``.
+from, for the rows of the head, the ``loss``, and the way to train; after each it lets the remedy ``remember``. What the
+chapters on forgetting use is used here: ``helpers.forgetting``, ``helpers.freezing`` and ``helpers.heads``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import copy
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+import torch
 from datasets import Dataset, concatenate_datasets
 from torch import nn
 from transformers import PreTrainedModel
 
-from experiments.remedies.setting import STRENGTHS, Setting
-from helpers import architecture, forgetting, freezing, optimizers
+from experiments.kit import drawing
+from experiments.remedies.setting import KEEPS, Setting
+from helpers import data, features, forgetting, freezing, heads
 from helpers.errors import choose
 
 if TYPE_CHECKING:
@@ -25,13 +28,26 @@ if TYPE_CHECKING:
 class Remedy:
     """Plain fine-tuning, which is no remedy; the others change a part of it."""
 
+    trains = True  # the tasks after the first
+    trains_first = True
+
     def __init__(self, setting: Setting) -> None:
         self.setting, self.strength = setting, setting.strength
         self.past: Dataset | None = None
+        self.learned = 0
+
+    def start(self, learner: Learner, trained: PreTrainedModel, rows: Dataset) -> PreTrainedModel:
+        """The classifier of the first task; ``trained`` is a copy of the one that all remedies share."""
+        return trained
 
     def rows(self, new: Dataset) -> Dataset:
         """What to learn the next task from."""
         return new
+
+    def grow(self, learner: Learner, labels: Sequence[str], rows: Dataset) -> None:
+        """Give the head its rows for the next task's labels."""
+        for label in labels:
+            heads.add_label(learner.model, label, "random")
 
     def loss(self, model: PreTrainedModel) -> Callable | None:
         """The loss of the next task; ``model`` is still the old one."""
@@ -40,10 +56,6 @@ class Remedy:
     def rate(self) -> float:
         """The learning rate of the next task."""
         return self.setting.learning_rate
-
-    def options(self, model: nn.Module) -> dict[str, Any]:
-        """How ``fit`` moves ``model``, the one to train on the next task: a learning rate or an optimizer."""
-        return {"learning_rate": self.rate()}
 
     def before(self, model: PreTrainedModel) -> nn.Module:
         """The model to train on the next task; its head has grown already."""
@@ -55,7 +67,43 @@ class Remedy:
 
     def remember(self, learner: Learner, rows: Dataset) -> None:
         """Keep what is needed of a task that is learned."""
+        self.learned += 1
+
+    def keep(self, rows: Dataset) -> None:
+        """Put old sentences aside."""
         self.past = rows if self.past is None else joined(rows, self.past)
+
+
+class Imprinted(Remedy):
+    """The encoder stays as the first task left it, and a new label's row is the mean direction of its sentences."""
+
+    trains = False
+
+    def grow(self, learner: Learner, labels: Sequence[str], rows: Dataset) -> None:
+        freezing.freeze_body(learner.model)
+        for label in labels:
+            vectors = features.cache_features(learner.model, learner.loader(of_label(rows, label))).vectors
+            heads.add_label(learner.model, label, "imprint", features=vectors)
+
+
+class ClassMeans(Imprinted):
+    """The nearest class mean on the encoder as it was pretrained: nothing is trained at all.
+
+    With rows of equal length and equal biases, the largest logit is that of the nearest mean direction.
+    """
+
+    trains_first = False
+
+    def start(self, learner: Learner, trained: PreTrainedModel, rows: Dataset) -> PreTrainedModel:
+        learner.model = learner.fresh(data.labels(rows))
+        freezing.freeze_body(learner.model)
+        layer = learner.model.classifier
+        with torch.no_grad():
+            layer.bias.zero_()
+            for row, label in enumerate(data.labels(rows)):
+                vectors = features.cache_features(learner.model, learner.loader(of_label(rows, label))).vectors
+                layer.weight[row] = nn.functional.normalize(nn.functional.normalize(vectors).mean(0), dim=0)
+        return learner.model
 
 
 class LowerRate(Remedy):
@@ -65,33 +113,37 @@ class LowerRate(Remedy):
         return self.setting.learning_rate * self.strength
 
 
-class LayerwiseRates(Remedy):
-    """Rates that fall by a factor from one layer to the one below."""
-
-    def options(self, model: nn.Module) -> dict[str, Any]:
-        groups = optimizers.layerwise(model, self.rate(), self.strength)
-        return {"optimizer": optimizers.adamw(groups, self.rate())}
-
-
-class FrozenLayers(Remedy):
-    """The embeddings and so many of the lowest layers stay as the first task left them."""
-
-    def before(self, model: PreTrainedModel) -> PreTrainedModel:
-        freezing.unfreeze_top(model, architecture.depth(model) - int(self.strength))
-        return model
-
-
-class LoRA(Remedy):
-    """An adapter for each task, merged into the encoder after it."""
-
-    def rate(self) -> float:
-        return self.setting.learning_rate * self.strength
+class LoRA(LowerRate):
+    """An adapter for each task, merged into the encoder after it, at a multiple of the rate."""
 
     def before(self, model: PreTrainedModel) -> nn.Module:
         return freezing.lora(model, self.setting.lora_rank, alpha=2 * self.setting.lora_rank)
 
     def after(self, trained: nn.Module) -> PreTrainedModel:
         return trained.merge_and_unload().requires_grad_(True)
+
+
+class Interpolation(Remedy):
+    """After each task, go back a part of the way to the weights before it."""
+
+    old: PreTrainedModel
+
+    def share(self) -> float:
+        return self.strength
+
+    def before(self, model: PreTrainedModel) -> nn.Module:
+        self.old = copy.deepcopy(model)
+        return model
+
+    def after(self, trained: nn.Module) -> PreTrainedModel:
+        return forgetting.interpolate(self.old, trained, self.share())
+
+
+class RunningMean(Interpolation):
+    """The mean of the weights after each task so far."""
+
+    def share(self) -> float:
+        return 1 / (self.learned + 1)
 
 
 class L2SP(Remedy):
@@ -122,14 +174,37 @@ class Distillation(Remedy):
 
 
 class Replay(Remedy):
-    """A few old sentences of every label."""
+    """A few old sentences of every label, at a share of the rate."""
+
+    def rate(self) -> float:
+        return self.setting.learning_rate * self.strength
 
     def rows(self, new: Dataset) -> Dataset:
-        return forgetting.replay(new, self.past, self.setting.memory, self.setting.seed)
+        return joined(new, self.past)
+
+    def drawn(self, rows: Dataset) -> Dataset:
+        return drawing.some(rows, self.setting.memory, self.setting.seed)
+
+    def remember(self, learner: Learner, rows: Dataset) -> None:
+        super().remember(learner, rows)
+        self.keep(self.drawn(rows))
 
 
-class ReplayAndDistillation(Replay, Distillation):
-    """Both."""
+class StoredAnswers(Replay):
+    """Replay, and the logits that the model gave the kept sentences when their task had been learned."""
+
+    answers: forgetting.StoredAnswers | None = None
+
+    def rate(self) -> float:
+        return self.setting.learning_rate
+
+    def loss(self, model: PreTrainedModel) -> Callable | None:
+        return self.answers
+
+    def remember(self, learner: Learner, rows: Dataset) -> None:
+        super().remember(learner, rows)
+        self.answers = self.answers or forgetting.StoredAnswers(self.strength)
+        self.answers.store(learner.model, learner.loader(self.drawn(rows)))
 
 
 class AllAtOnce(Remedy):
@@ -138,27 +213,39 @@ class AllAtOnce(Remedy):
     def rows(self, new: Dataset) -> Dataset:
         return joined(new, self.past)
 
+    def remember(self, learner: Learner, rows: Dataset) -> None:
+        super().remember(learner, rows)
+        self.keep(rows)
+
 
 REMEDIES: dict[str, type[Remedy]] = {
-    "none": Remedy,
+    "nothing": Remedy,
+    "class means": ClassMeans,
+    "frozen, imprinted": Imprinted,
     "lower rate": LowerRate,
-    "layer-wise rates": LayerwiseRates,
-    "frozen layers": FrozenLayers,
     "LoRA": LoRA,
+    "interpolation": Interpolation,
+    "running mean": RunningMean,
     "L2-SP": L2SP,
     "EWC": EWC,
     "distillation": Distillation,
     "replay": Replay,
-    "replay and distillation": ReplayAndDistillation,
+    "replay with stored answers": StoredAnswers,
     "all at once": AllAtOnce,
 }
 
 
 def make(setting: Setting) -> Remedy:
     """The remedy of a setting. Raises ``ValueError`` for an unknown name, with the nearest known one."""
-    return REMEDIES[choose("remedy", setting.remedy, STRENGTHS)](setting)
+    return REMEDIES[choose("remedy", setting.remedy, KEEPS)](setting)
 
 
 def joined(new: Dataset, old: Dataset) -> Dataset:
     """Old rows and new ones, by the labels of the new."""
     return concatenate_datasets([old.cast(new.features), new])
+
+
+def of_label(rows: Dataset, label: str) -> Dataset:
+    """The rows of one label, numbered as before."""
+    number = data.labels(rows).index(label)
+    return rows.filter(lambda each: each == number, input_columns="label")

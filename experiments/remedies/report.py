@@ -7,61 +7,90 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.kit import report
+from experiments.kit import protocol, report
+from experiments.kit.protocol import Chosen
 from experiments.kit.rows import Row
-from experiments.remedies.setting import STRENGTHS
+from experiments.remedies.setting import KEEPS, SCENARIOS, SEEDS
 from helpers import figures
 
-SCENARIOS = ("class_incremental", "task_incremental")
+REFERENCE = "nothing"
+ENCODERS = {"minilm": "MiniLM", "pocket": "pocket BERT"}
 
 
-def best(rows: Sequence[Row]) -> dict[str, float]:
-    """Of each remedy, the strength with the highest average accuracy among all labels in these rows."""
+def chosen(rows: Sequence[Row], scenario: str) -> dict[str, Chosen]:
+    """Of each remedy that has a strength, the one with the highest mean average accuracy on the validation rows."""
     runs = report.frame(rows)
-    if not len(runs):
-        return {}
-    # Of equal scores the larger strength.
-    runs = runs.sort_values(["class_incremental.average_accuracy", "strength"])
-    return {str(remedy): float(group["strength"].iloc[-1]) for remedy, group in runs.groupby("remedy")}
+    runs = runs[runs["split"] == "validation"]
+    score = f"{scenario}.average_accuracy"
+    found = {}
+    for remedy, group in runs.groupby("remedy"):
+        scores = {value: dict(zip(of["seed"], of[score], strict=True)) for value, of in group.groupby("strength")}
+        found[str(remedy)] = protocol.search(scores, SEEDS)
+    return found
 
 
-def tested(rows: Sequence[Row]) -> pd.DataFrame:
-    """The runs on the test split, in the order of the remedies."""
-    runs = report.frame(rows)
-    place = {name: number for number, name in enumerate(STRENGTHS)}
-    return runs[runs["split"] == "test"].sort_values(
+def tested(rows: Sequence[Row], encoder: str, scenario: str) -> pd.DataFrame:
+    """The runs on the test split at the strengths chosen for a scenario, in the order of the remedies."""
+    own = [row for row in rows if row["settings"]["encoder"] == encoder]
+    best = chosen(own, scenario)
+    runs = report.frame(own)
+    runs = runs[runs["split"] == "test"]
+    keep = [best[r].value == s if r in best else True for r, s in zip(runs["remedy"], runs["strength"], strict=True)]
+    place = {name: number for number, name in enumerate(KEEPS)}
+    return runs[keep].sort_values(
         ["remedy", "seed"], key=lambda column: column.map(place) if column.name == "remedy" else column, kind="stable"
     )
 
 
-def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line a remedy at its best strength: average accuracy and forgetting in both scenarios."""
-    scores = {
-        f"{measure.replace('_', ' ')}, {scenario.replace('_', '-')}": f"{scenario}.{measure}"
-        for scenario in SCENARIOS
-        for measure in ("average_accuracy", "forgetting")
-    }
-    return report.table(tested(rows), ["remedy", "strength"], scores)
+def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIOS[0]) -> pd.DataFrame:
+    """One line a remedy: accuracy over the five tasks, its difference from plain fine-tuning, what it had and cost."""
+    runs = tested(rows, encoder, scenario)
+    best = chosen([row for row in rows if row["settings"]["encoder"] == encoder], scenario)
+    groups = dict(list(runs.groupby("remedy", sort=False)))
+    score = f"{scenario}.average_accuracy"
+    by_seed = {name: dict(zip(group["seed"], group[score], strict=True)) for name, group in groups.items()}
+    whole = {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
+    against = protocol.table(whole, REFERENCE) if REFERENCE in whole else pd.DataFrame()
+    lines = []
+    for name, group in groups.items():
+        found = against.loc[name] if name in against.index else None
+        last = np.array([matrix[-1] for matrix in group[f"{scenario}.matrix"]])
+        lines.append(
+            {
+                "accuracy": report.spread(group[score]),
+                "first four tasks": report.spread(last[:, :-1].mean(axis=1)),
+                "last task": report.spread(last[:, -1]),
+                "against nothing": "" if found is None else str(found[f"against {REFERENCE}"]),
+                "p (Holm)": "" if found is None else f"{found['p (Holm)']:.3g}",
+                "verdict": "" if found is None else found["verdict"],
+                "keeps": KEEPS[name],
+                "strength": f"{best[name].value:g}" if name in best else "",
+                "validation": f"{best[name].score:.3f}" if name in best else "",
+                "steps": int(group["steps"].median()),
+                "minutes": report.spread(group["minutes"]),
+                "seeds": len(group),
+            }
+        )
+    return pd.DataFrame(lines, index=pd.Index(groups, name="remedy")).astype(object)
 
 
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
-    """Accuracy on the last task against that on the tasks before it, one point a seed."""
+    """Accuracy on the last task against that on the tasks before it: means, one panel an encoder."""
+    encoders = [name for name in ENCODERS if any(row["settings"]["encoder"] == name for row in rows)]
     with figures.figure(
-        "Among all labels, only what sees old sentences keeps old and new",
-        "Points, one a seed: accuracy on the last task against mean accuracy on the four before, after the whole "
-        "sequence, among all labels, for every remedy. The upper right corner is best.",
-        size=(7.0, 5.0),
+        "Frozen features and old sentences keep old and new",
+        "Points, one a remedy: accuracy on the last task against mean accuracy on the four before, after the whole "
+        "sequence, among all labels; means over the seeds. The upper right corner is best.",
+        columns=len(encoders),
+        size=(4.6 * len(encoders) + 2, 4.6),
         then=then,
-    ) as axes:
-        for place, (name, group) in enumerate(tested(rows).groupby("remedy", sort=False)):
-            last = [matrix[-1] for matrix in group["class_incremental.matrix"]]
-            axes.plot(
-                [float(np.mean(scores[:-1])) for scores in last],
-                [scores[-1] for scores in last],
-                "os^Dv*P"[place % 7],
-                color=figures.COLOURS[place % len(figures.COLOURS)],
-                fillstyle="full" if place < 7 else "none",
-                label=name,
-            )
-        axes.set(xlabel="mean accuracy on the first four tasks", ylabel="accuracy on the fifth task")
-        axes.legend(frameon=False, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+    ) as panels:
+        for axes, encoder in zip(np.atleast_1d(panels), encoders, strict=True):
+            for place, (name, group) in enumerate(tested(rows, encoder, SCENARIOS[0]).groupby("remedy", sort=False)):
+                last = np.array([matrix[-1] for matrix in group[f"{SCENARIOS[0]}.matrix"]])
+                x, y = last[:, :-1].mean(), last[:, -1].mean()
+                axes.plot(x, y, "os^Dv*P"[place % 7], color=figures.COLOURS[place % len(figures.COLOURS)], label=name)
+            axes.set(xlabel="accuracy on the first four tasks", xlim=(-0.03, 1), ylim=(-0.03, 1))
+            axes.set_title(ENCODERS[encoder], fontsize=10, fontweight="normal")
+        np.atleast_1d(panels)[0].set_ylabel("accuracy on the fifth task")
+        np.atleast_1d(panels)[-1].legend(frameon=False, bbox_to_anchor=(1.0, 1.0), loc="upper left")

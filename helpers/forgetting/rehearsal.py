@@ -1,8 +1,9 @@
 """How can the old task be practised while the new one is learned?
 
-With examples that were kept (``replay``), with the old model's answers (``Distillation``), or with the objective of the
-pretraining (``Auxiliary``). The last two are losses for ``training.fit(..., loss=remedy)``: the new task's own loss
-plus ``strength`` times the old one's. Build them *before* training. Strength 0 is plain fine-tuning, number for number.
+With examples that were kept (``replay``), with the old model's answers to new ones (``Distillation``) or to kept ones
+(``StoredAnswers``), or with the objective of the pretraining (``Auxiliary``). The last three are losses for
+``training.fit(..., loss=remedy)``: the new task's own loss plus ``strength`` times the old one's. Build them *before*
+training. Strength 0 is plain fine-tuning, number for number.
 """
 
 from __future__ import annotations
@@ -99,6 +100,52 @@ class Distillation:
         wanted, given = (F.log_softmax(logits / self.temperature, dim=-1) for logits in (old, new))
         divergence = F.kl_div(given, wanted, log_target=True, reduction="batchmean")
         return output.loss + self.strength * self.temperature**2 * divergence
+
+
+class StoredAnswers:
+    """Keep the answers of the time: ``strength`` times the squared distance to logits stored with kept rows.
+
+    "Dark experience replay" (Buzzega et al. 2020, eq. 6, DER++; https://arxiv.org/abs/2004.07211). Call :meth:`store`
+    when a task has been learned, and train on the new rows and the kept ones together, as :func:`replay` mixes them:
+    the labels of both count as usual. Here new and kept rows share a batch; the paper draws the kept ones apart.
+
+    The distance is the mean over a batch's stored logits. Rows are known again by their tokens, so encode them in the
+    same way each time.
+    """
+
+    def __init__(self, strength: float) -> None:
+        self.strength = checked(strength)
+        self.stored: dict[tuple[int, ...], torch.Tensor] = {}
+
+    @torch.no_grad()
+    def store(self, model: nn.Module, batches: DataLoader) -> None:
+        """Keep the logits of ``model`` for each row of ``batches``; a row that has some already keeps those."""
+        device, was_training = runtime.device(), model.training
+        model.to(device).eval()
+        with torch.random.fork_rng():  # iterating draws a number: what follows shall not depend on it
+            for batch in batches:
+                batch = send_to_device(batch, device)
+                for row, logits in zip(_rows(batch), forward(model, batch).logits.float(), strict=True):
+                    self.stored.setdefault(row, logits)
+        model.train(was_training)
+
+    def __call__(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        output = forward(model, batch)
+        distances = [
+            (logits[: len(stored)].float() - stored).square()
+            for row, logits in zip(_rows(batch), output.logits, strict=True)
+            if (stored := self.stored.get(row)) is not None
+        ]
+        return output.loss + self.strength * torch.cat(distances).mean() if distances else output.loss
+
+
+def _rows(batch: Batch) -> list[tuple[int, ...]]:
+    """The tokens of each row, without the padding."""
+    masks = batch["attention_mask"].tolist()
+    return [
+        tuple(number for number, kept in zip(numbers, mask, strict=True) if kept)
+        for numbers, mask in zip(batch["input_ids"].tolist(), masks, strict=True)
+    ]
 
 
 def _own_loss(model: nn.Module, batch: Batch) -> torch.Tensor:

@@ -5,6 +5,7 @@ The list can only shrink: a fault that is not in it fails, and so does one in it
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pandas as pd
@@ -13,11 +14,13 @@ import pytest
 from experiments.frozen_vs_full.setting import REGIME
 from experiments.kit import protocol, report
 from experiments.kit.rows import EVIDENCE
+from experiments.remedies.setting import SCENARIOS
 
-# What is compared, what is tuned, and by which score; files that are not here record no search.
+# What is compared, what is tuned, and by which scores, each of which is a search of its own. Files that are not here
+# record no search.
 SEARCHES = {
-    "remedies": (("remedy",), "strength", "class_incremental.average_accuracy"),
-    "frozen_vs_full": (REGIME, "learning_rate", "validation.accuracy"),
+    "remedies": (("encoder", "remedy"), "strength", [f"{scenario}.average_accuracy" for scenario in SCENARIOS]),
+    "frozen_vs_full": (REGIME, "learning_rate", ["validation.accuracy"]),
 }
 MIXED, UNRECORDED = "mixes devices, precisions or versions", "records no search"
 SEEDS, END = "searches with tested seeds or too few", "has a winner at the end of its grid"
@@ -35,10 +38,6 @@ NOT_YET = {
         UNRECORDED: "shows the whole grid on the test rows, and its page compares the best of it",
     },
     "new_label": {UNRECORDED: "rate and rehearsal were never crossed; the settings were chosen by hand"},
-    "remedies": {
-        SEEDS: "strengths are chosen with one seed, an outlier",
-        END: "layer-wise rates, frozen layers, LoRA, EWC and distillation win at an end",
-    },
 }
 FILES = sorted(path for path in EVIDENCE.glob("*.json") if path.stem not in ("bench", "pretrain", "scaling"))
 
@@ -51,16 +50,16 @@ def faults(rows: list[dict], search: tuple | None) -> set[str]:
         found.add(MIXED)
     if search is None:
         return found | {UNRECORDED}
-    method, tuned, score = search
+    method, tuned, scores = search
     runs = report.frame(rows)
-    for _, group in runs.groupby(list(method), sort=False):
+    for (_, group), score in itertools.product(runs.groupby(list(method), sort=False), scores):
         grid = searched(group, tuned)
         if grid is None:  # nothing to tune
             continue
         tested = group[group["split"] == "test"]["seed"] if "split" in group else group["seed"]
-        scores = {value: dict(zip(of["seed"], of[score], strict=True)) for value, of in grid.groupby(tuned)}
+        by_seed = {value: dict(zip(of["seed"], of[score], strict=True)) for value, of in grid.groupby(tuned)}
         try:
-            chosen = protocol.search(scores, tested.tolist())
+            chosen = protocol.search(by_seed, tested.tolist())
         except ValueError:
             found.add(SEEDS)
             means = grid.groupby(tuned)[score].mean()
@@ -98,7 +97,7 @@ def made(strength: float, seed: int, split: str, score: float, **changes: object
     return {"settings": settings, "results": {"score": score}, "minutes": 1, **machine, **changes}
 
 
-SEARCH = (("remedy",), "strength", "score")
+SEARCH = (("remedy",), "strength", ["score"])
 # Three values, of which the middle one wins, with three seeds of their own; tested with five others.
 GOOD = [made(s, seed, "validation", 1 - abs(s - 1)) for s in (0.5, 1.0, 1.5) for seed in (100, 101, 102)]
 GOOD += [made(1.0, seed, "test", 0.9) for seed in range(5)]

@@ -11,7 +11,7 @@ from torch import nn
 
 from experiments.new_label import __main__ as command
 from experiments.new_label import measure, report
-from experiments.new_label.setting import REMEDIES, Setting
+from experiments.new_label.setting import CROSSED, REMEDIES, Setting
 from helpers import training
 
 
@@ -29,7 +29,8 @@ def small(world):
         own = REMEDIES[name]
         passes = min(2, own.get("epochs", 2))
         case = {"encoder": world, "data": "intents", "old_labels": 4, "examples": 3, "old_epochs": 1}
-        return Setting(name, **case | own | {"epochs": passes} | changes)
+        kept = min(5, own.get("per_class", 0))  # there are five sentences of a label
+        return Setting(name, **case | own | {"epochs": passes, "per_class": kept} | changes)
 
     return setting
 
@@ -40,6 +41,34 @@ def test_every_remedy_runs(small, folder, name):
     assert 0 <= found["harmonic_mean"] <= 1 + 1e-9
     assert found["old"] <= found["old_among_old"]
     assert found["old"] + found["claimed"] <= 1 + 1e-9
+
+
+def test_rates_and_kept_sentences_are_crossed_from_an_imprinted_row():
+    for rate, by_kept in CROSSED.items():
+        for kept, name in by_kept.items():
+            setting = Setting(name, **REMEDIES[name])
+            assert setting == Setting(name, learning_rate=rate, per_class=kept)
+
+
+def test_half_way_back_is_the_mean_of_both_weights(small, folder):
+    setting = small("plain, half-way back", learning_rate=0.01)
+    at = measure.case(setting, folder)
+    models = []
+    for each in (setting, small("plain", learning_rate=0.01)):
+        torch.manual_seed(0)
+        models.append(measure.learned(each, at))
+    half, plain = models
+    key = "bert.encoder.layer.0.attention.self.value.weight"
+    old, new, between = (model.state_dict()[key] for model in (at.classifier, plain, half))
+    assert torch.allclose(between, (old + new) / 2, atol=1e-6) and not torch.equal(old, new)
+
+
+def test_class_means_need_no_training(small, folder):
+    setting = small("class means")
+    at = measure.case(setting, folder)
+    found = measure.class_means(setting, at)
+    assert found.logits.shape == (len(at.test), 5)
+    assert np.abs(found.logits).max() <= 1 + 1e-5  # cosines
 
 
 def test_before_training_the_mean_changes_nothing(small, folder):

@@ -40,6 +40,14 @@ def test_a_search_that_would_not_stand_is_refused(scores, message):
         protocol.search(scores, tested=[3, 4])
 
 
+@pytest.mark.parametrize(
+    ("tried", "best", "further"),
+    [((1, 3, 10), 1, 0.3), ((1, 3, 10), 10, 30), ((1, 3, 10), 3, None), ((0.3, 1), 0.3, None), ((3, 30), 30, None)],
+)
+def test_a_grid_is_widened_where_the_winner_stands_at_its_end(tried, best, further):
+    assert protocol.widened(tried, best, ladder=(0.3, 1, 3, 10, 30)) == further
+
+
 def test_a_paired_difference_by_hand():
     one, other = by_seed((0.5, 0.6, 0.7, 0.8, 0.9)), by_seed((0.4, 0.6, 0.5, 0.7, 0.8))
     # Differences .1, 0, .2, .1, .1: mean .1, sd .0707, standard error .0316, t(4) = 2.776.
