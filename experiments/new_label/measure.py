@@ -161,7 +161,8 @@ def class_means(setting: Setting, at: Case) -> evaluation.Predictions:
     unit = torch.nn.functional.normalize
     means = torch.zeros(setting.old_labels + 1, known.vectors.shape[1])
     means.index_add_(0, known.labels, unit(known.vectors.float()))
-    return evaluation.Predictions((unit(asked.vectors.float()) @ unit(means).T).numpy(), asked.labels.numpy())
+    cosines = unit(asked.vectors.float()) @ unit(means).T
+    return evaluation.Predictions(logits=cosines.numpy(), labels=asked.labels.numpy())
 
 
 def scores(found: evaluation.Predictions, old_labels: int) -> dict[str, float]:

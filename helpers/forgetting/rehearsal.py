@@ -114,7 +114,7 @@ class StoredAnswers:
     """
 
     def __init__(self, strength: float) -> None:
-        self.strength = checked(strength)
+        self.strength = number("strength", strength, low=0)
         self.stored: dict[tuple[int, ...], torch.Tensor] = {}
 
     @torch.no_grad()
@@ -124,7 +124,7 @@ class StoredAnswers:
         model.to(device).eval()
         with torch.random.fork_rng():  # iterating draws a number: what follows shall not depend on it
             for batch in batches:
-                batch = send_to_device(batch, device)
+                batch = runtime.to_device(batch, device)
                 for row, logits in zip(_rows(batch), forward(model, batch).logits.float(), strict=True):
                     self.stored.setdefault(row, logits)
         model.train(was_training)

@@ -109,5 +109,5 @@ def test_batches_without_kept_rows_have_the_plain_loss_and_padding_does_not_matt
 
 @pytest.mark.parametrize("strength", [-1.0, float("nan"), "1"])
 def test_a_strength_that_makes_no_sense_is_refused(strength):
-    with pytest.raises(ValueError, match="strength must be a finite number"):
+    with pytest.raises(ValueError, match="strength must be a finite number, at least 0"):
         forgetting.StoredAnswers(strength)
