@@ -105,7 +105,7 @@ class Distillation:
 class StoredAnswers:
     """Keep the answers of the time: ``strength`` times the squared distance to logits stored with kept rows.
 
-    "Dark experience replay" (Buzzega et al. 2020, eq. 6, DER++; https://arxiv.org/abs/2004.07211). Call :meth:`store`
+    "Dark experience replay" (Buzzega et al. 2020, DER++; https://arxiv.org/abs/2004.07211). Call :meth:`store`
     when a task has been learned, and train on the new rows and the kept ones together, as :func:`replay` mixes them:
     the labels of both count as usual. Here new and kept rows share a batch; the paper draws the kept ones apart.
 
