@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from experiments.kit import report
+from experiments.kit import protocol, report
 from experiments.kit.rows import Row
 from helpers import figures
 
@@ -27,10 +27,25 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     return report.table(report.frame(rows), ["remedy"], {name.replace("_", " "): name for name in scores})
 
 
+def compared(rows: Sequence[Row]) -> pd.DataFrame:
+    """Each remedy against plain fine-tuning, draw by draw: the difference of old and of new accuracy, and the verdict."""
+    groups = dict(list(report.frame(rows).groupby("remedy", sort=False)))
+    whole = {name: own for name, own in groups.items() if len(own) >= protocol.TEST_SEEDS}
+    tables = {
+        score: protocol.table({n: dict(zip(g["seed"], g[score], strict=True)) for n, g in whole.items()}, "plain")
+        for score in ("old", "new")
+    }
+    columns = {}
+    for score, found in tables.items():
+        columns[f"{score}, against plain"] = found["against plain"].map(str)
+        columns[f"{score}, verdict"] = found["verdict"]
+    return pd.DataFrame(columns).rename_axis("remedy")
+
+
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
     """New against old accuracy, one point a draw."""
     with figures.figure(
-        "It is the rate that costs the old labels, not the ten sentences",
+        "At the rate of the old training ten sentences cost the old labels most",
         "Points, one a draw: accuracy on the new label against accuracy on the old ones, for plain fine-tuning at a "
         "moderate rate, for four times as long, at the rate of the old training, and for some remedies. The upper "
         "right corner is best.",

@@ -9,6 +9,7 @@ import re
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -184,6 +185,17 @@ def test_new_label():
     for remedy, runs in flat(rows).groupby("settings.remedy"):
         for score in ("old", "new", "claimed"):
             check(table[score][remedy], list(runs[f"results.{score}"]))
+
+
+def test_new_label_draw_by_draw():
+    rows = stored("new_label")
+    table = new_label.compared(rows)
+    wide = flat(rows).pivot_table("results.old", "settings.seed", "settings.remedy")
+    for remedy, line in table.iterrows():
+        differences = (wide[remedy] - wide["plain"]).dropna()
+        assert line["old, against plain"].startswith(f"{differences.mean():+.3f} [")
+        agree = int((np.sign(differences) == np.sign(differences.mean())).sum()) if differences.mean() else 0
+        assert line["old, against plain"].endswith(f"{agree} of {len(differences)} seeds")
 
 
 def test_remedies():
