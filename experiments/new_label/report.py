@@ -28,7 +28,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def compared(rows: Sequence[Row]) -> pd.DataFrame:
-    """Each remedy against plain fine-tuning, draw by draw: the difference of old and of new accuracy, and the verdict."""
+    """Each remedy against plain fine-tuning, draw by draw: differences of old and of new accuracy, and the verdicts."""
     groups = dict(list(report.frame(rows).groupby("remedy", sort=False)))
     whole = {name: own for name, own in groups.items() if len(own) >= protocol.TEST_SEEDS}
     tables = {

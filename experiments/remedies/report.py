@@ -74,6 +74,16 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
     return pd.DataFrame(lines, index=pd.Index(groups, name="remedy")).astype(object)
 
 
+def pocket_among_all(rows: Sequence[Row]) -> pd.DataFrame:
+    """The pocket BERT, scored among all labels learned so far."""
+    return table(rows, "pocket", "class_incremental")
+
+
+def pocket_told_the_task(rows: Sequence[Row]) -> pd.DataFrame:
+    """The pocket BERT, scored among the labels of the sentence's own task."""
+    return table(rows, "pocket", "task_incremental")
+
+
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
     """Accuracy on the last task against that on the tasks before it: means, one panel an encoder."""
     encoders = [name for name in ENCODERS if any(row["settings"]["encoder"] == name for row in rows)]
