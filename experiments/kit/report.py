@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from experiments.kit import protocol
+
 
 class Spread(NamedTuple):
     """Mean over the seeds, their standard deviation, and Student's 95 % interval of the mean.
@@ -46,6 +48,16 @@ def spread(values: Iterable[float]) -> Spread:
     sd = statistics.stdev(values)
     reach = float(t.ppf(0.975, len(values) - 1)) * sd / math.sqrt(len(values))
     return Spread(mean, sd, mean - reach, mean + reach, len(values))
+
+
+def share(values: Iterable[float], rows: int) -> Spread:
+    """Like :func:`spread`, for shares of so many rows: Student's interval on the logit scale, which stays in 0 to 1."""
+    values = list(values)
+    found = spread(values)
+    if found.seeds < 2:
+        return found
+    low, high = protocol.logit_interval(values, rows)
+    return found._replace(low=low, high=high)
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

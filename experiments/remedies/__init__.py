@@ -11,5 +11,5 @@ test rows with five other seeds. Beside the remedies stand doing nothing, class 
 encoder frozen after the first task, and all sentences at once. Rows go to ``book/evidence/remedies.json`` (resumable).
 
 ``--remedies`` and ``--seeds`` do a part; ``--encoder pocket`` takes an encoder that was not made for comparing
-sentences; ``--data intents --labels 20`` does it small.
+sentences; ``--data intents --classes 20`` does it small.
 """

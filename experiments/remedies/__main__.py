@@ -41,10 +41,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--remedies", nargs="+", default=[], help=f"of: {', '.join(KEEPS)}")
     parser.add_argument("--data", default=Setting.data, help="a data set as 'intents'")
     parser.add_argument("--encoder", "--model", default=Setting.encoder)
-    parser.add_argument("--labels", type=int, default=Setting.labels, help="of the data set's, drawn by the seed (50)")
+    parser.add_argument("--classes", type=int, default=Setting.classes, help="of the data set, drawn by the seed (50)")
     parser.add_argument("--per-class", type=int, default=20, help="training examples of a label (20); 0 for all")
     options = parser.parse_args(arguments)
-    changes = {"data": options.data, "encoder": options.encoder, "labels": options.labels}
+    changes = {"data": options.data, "encoder": options.encoder, "classes": options.classes}
     changes |= {"per_class": options.per_class or None, **TRAINING.get(options.encoder, {})}
     tested: list[Row] = []
     for name in command.some_of("remedy", options.remedies, KEEPS):

@@ -28,7 +28,7 @@ def load(name: str) -> DatasetDict:
 def tasks(setting: Setting) -> list[list[str]]:
     """So many of a data set's labels, without CLINC's out-of-scope one, dealt into tasks by the seed."""
     names = [label for label in data.labels(load(setting.data)["train"]) if label != "oos"]
-    order = np.random.default_rng(setting.seed).permutation(len(names))[: setting.labels]
+    order = np.random.default_rng(setting.seed).permutation(len(names))[: setting.classes]
     return [[names[i] for i in part] for part in np.array_split(order, setting.tasks)]
 
 

@@ -14,6 +14,16 @@ from experiments.remedies.setting import KEEPS, SCENARIOS, SEEDS
 from helpers import figures
 
 REFERENCE = "nothing"
+# What is compared beside, named before it was measured.
+PAIRS = (
+    ("class means", "frozen, imprinted"),
+    ("replay", "class means"),
+    ("replay", "lower rate"),
+    ("replay", "all at once"),
+    ("interpolation", "lower rate"),
+    ("replay with stored answers", "replay"),
+)
+WHICH = {"class": "all tasks", "task": "its own task"}
 ENCODERS = {"minilm": "MiniLM", "pocket": "pocket BERT"}
 
 
@@ -55,11 +65,13 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
     for name, group in groups.items():
         found = against.loc[name] if name in against.index else None
         last = np.array([matrix[-1] for matrix in group[f"{scenario}.matrix"]])
+        measured = int(group["classes"].iloc[0] * group["scored"].iloc[0])  # rows
+        of_last = measured // last.shape[1]
         lines.append(
             {
-                "accuracy": report.spread(group[score]),
-                "first four tasks": report.spread(last[:, :-1].mean(axis=1)),
-                "last task": report.spread(last[:, -1]),
+                "accuracy": report.share(group[score], measured),
+                "tasks before": report.share(last[:, :-1].mean(axis=1), measured - of_last),
+                "last task": report.share(last[:, -1], of_last),
                 "against nothing": "" if found is None else str(found[f"against {REFERENCE}"]),
                 "p (Holm)": "" if found is None else f"{found['p (Holm)']:.3g}",
                 "verdict": "" if found is None else found["verdict"],
@@ -72,6 +84,31 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
             }
         )
     return pd.DataFrame(lines, index=pd.Index(groups, name="remedy")).astype(object)
+
+
+def pairs(rows: Sequence[Row], encoder: str) -> pd.DataFrame:
+    """The comparisons that the page's sentences need, beside those with plain fine-tuning, in both scenarios."""
+    found = []
+    for scenario in SCENARIOS:
+        groups = tested(rows, encoder, scenario).groupby("remedy")
+        score = f"{scenario}.average_accuracy"
+        by_seed = {name: dict(zip(group["seed"], group[score], strict=True)) for name, group in groups}
+        for compared, reference in PAIRS:
+            if by_seed.keys() >= {compared, reference}:
+                difference = protocol.paired(reference=by_seed[reference], compared=by_seed[compared])
+                found.append((f"{compared}, against {reference}", scenario.partition("_")[0], difference))
+    p = protocol.holm([difference.p for *_, difference in found])
+    lines = [
+        {"compared": what, "labels of": WHICH[scenario], "difference": str(difference), "p (Holm)": f"{value:.3g}",
+         "verdict": protocol.verdict(difference, value)}
+        for (what, scenario, difference), value in zip(found, p, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(lines).set_index("compared")
+
+
+def pocket_pairs(rows: Sequence[Row]) -> pd.DataFrame:
+    """The pocket BERT's remedies against one another."""
+    return pairs(rows, "pocket")
 
 
 def pocket_among_all(rows: Sequence[Row]) -> pd.DataFrame:

@@ -75,7 +75,7 @@ class Setting:
     split: str
     data: str = "clinc/clinc_oos:small"
     encoder: str = "minilm"
-    labels: int = 50  # of the data set's, drawn by the seed
+    classes: int = 50  # of the data set, drawn by the seed
     tasks: int = 5
     per_class: int | None = 20  # training examples of a label
     learning_rate: float = 4e-4

@@ -23,7 +23,7 @@ def small(world):
     measure.load.cache_clear()
 
     def setting(name, strength=0.0, seed=0, **changes):
-        case = {"data": "intents", "encoder": world, "labels": 9, "per_class": 4, "epochs": 2, "memory": 2}
+        case = {"data": "intents", "encoder": world, "classes": 9, "per_class": 4, "epochs": 2, "memory": 2}
         return Setting(name, strength, seed, "test", **case | changes)
 
     yield setting
@@ -39,7 +39,7 @@ def test_tasks_share_out_every_label_but_the_one_out_of_scope(small):
     assert [len(task) for task in dealt] == [2, 2, 2, 2, 1]
     assert sorted(label for task in dealt for label in task) == sorted(LABELS)
     assert dealt == measure.tasks(small("nothing", seed=3)) != measure.tasks(small("nothing", seed=4))
-    assert [len(task) for task in measure.tasks(small("nothing", labels=5))] == [1] * 5
+    assert [len(task) for task in measure.tasks(small("nothing", classes=5))] == [1] * 5
 
 
 def test_every_remedy_is_listed_and_every_search_begins_inside_its_ladder():
@@ -197,6 +197,20 @@ def test_an_unfinished_measurement_has_a_table_without_comparison(tmp_path, monk
     command.main(["--remedies", "L2-SP", "--seeds", "0", "--output", str(path)])
     table = report.table(json.loads(path.read_text(encoding="utf-8")))
     assert table["verdict"].tolist() == [""]
+
+
+def test_the_pairs_of_the_page_are_compared_seed_by_seed_where_both_are_there():
+    def row(remedy, seed, score):
+        scenario = {"average_accuracy": score}
+        settings = vars(Setting(remedy, 0.0, seed, "test", encoder="pocket"))
+        return {"settings": settings, "results": dict.fromkeys(SCENARIOS, scenario), "minutes": 1.0}
+
+    rows = [row("class means", seed, 0.6 + 0.01 * seed) for seed in SEEDS]
+    rows += [row("frozen, imprinted", seed, 0.5 + 0.02 * (seed % 2)) for seed in SEEDS]
+    table = report.pairs(rows, "pocket")
+    assert list(table.index) == ["class means, against frozen, imprinted"] * 2
+    assert table["labels of"].tolist() == ["all tasks", "its own task"]
+    assert table["difference"].iloc[0].startswith("+0.112 [") and table["verdict"].tolist() == ["better", "better"]
 
 
 def test_unknown_remedies_are_refused():

@@ -12,6 +12,14 @@ from hypothesis import strategies as st
 from experiments.kit import report
 
 
+def test_the_interval_of_shares_stays_between_nought_and_one():
+    found = report.share([1.0, 1.0, 0.9, 1.0, 0.97], rows=100)
+    assert found.mean == pytest.approx(0.974) and found.seeds == 5
+    assert 0.8 < found.low < found.mean < found.high < 1
+    assert report.spread([1.0, 1.0, 0.9, 1.0, 0.97]).high > 1  # what Student's interval of the shares would say
+    assert report.share([0.5], rows=100).mean == 0.5
+
+
 def test_the_interval_is_students():
     # Two values by hand: t is 12.706 with one degree of freedom, sd / sqrt(2) is 0.1.
     found = report.spread([0.6, 0.8])
