@@ -16,7 +16,7 @@ QUESTIONS = [question for asked in finder.questions().values() for question in a
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.to)
 def test_a_question_leads_to_its_answer(question: finder.Question):
-    assert (BOOK / f"{question.page}.ipynb").exists()
+    assert any((BOOK / f"{question.page}{ending}").exists() for ending in (".ipynb", ".md"))
     if question.section:
         assert question.section in finder.sections(question.page)
     else:
