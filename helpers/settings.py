@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from helpers import architecture
+from helpers.data.splits import same_text
 from helpers.errors import choose, number
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def label_settings(
         )
     if len(set(labels)) != len(labels):
         raise ValueError(f"labels must differ from each other, got {list(labels)}")
+    forms: dict[str, str] = {}
+    for label in labels:
+        if (alike := forms.setdefault(same_text(label), label)) != label:
+            raise ValueError(f"The labels {alike!r} and {label!r} differ by case or blanks only. Are they the same one?")
     if isinstance(head, str) and head not in NAMED:
         raise ValueError(f"The head {head!r} has no labels; they belong to {', '.join(NAMED)}.")
     if given.get("num_labels", len(labels)) != len(labels):

@@ -94,6 +94,7 @@ def test_a_causal_model_reads_both_ways_under_another_head(masked, tmp_path):
         (["a", 1], "labels must be a list of names"),
         (["a", " "], "labels must be a list of names"),
         (["a", "a"], "must differ from each other"),
+        (["Refund", "refund "], "differ by case or blanks only"),
         (["a"], "is no choice"),
     ],
 )
