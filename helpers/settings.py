@@ -78,7 +78,9 @@ def label_settings(
     forms: dict[str, str] = {}
     for label in labels:
         if (alike := forms.setdefault(same_text(label), label)) != label:
-            raise ValueError(f"The labels {alike!r} and {label!r} differ by case or blanks only. Are they the same one?")
+            raise ValueError(
+                f"The labels {alike!r} and {label!r} differ by case or blanks only. Are they the same one?"
+            )
     if isinstance(head, str) and head not in NAMED:
         raise ValueError(f"The head {head!r} has no labels; they belong to {', '.join(NAMED)}.")
     if given.get("num_labels", len(labels)) != len(labels):

@@ -57,7 +57,7 @@ def share(values: Iterable[float], rows: int) -> Spread:
     if found.seeds < 2:
         return found
     low, high = protocol.logit_interval(values, rows)
-    return found._replace(low=low, high=high)
+    return found._replace(low=min(low, found.mean), high=max(high, found.mean))  # 0 and 1 are no logits
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

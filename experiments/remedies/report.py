@@ -69,17 +69,15 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
         of_last = measured // last.shape[1]
         lines.append(
             {
+                "keeps": KEEPS[name] or "–",
+                "strength": f"{best[name].value:g}" if name in best else "–",
                 "accuracy": report.share(group[score], measured),
                 "tasks before": report.share(last[:, :-1].mean(axis=1), measured - of_last),
                 "last task": report.share(last[:, -1], of_last),
-                "against nothing": "" if found is None else str(found[f"against {REFERENCE}"]),
-                "p (Holm)": "" if found is None else f"{found['p (Holm)']:.3g}",
-                "verdict": "" if found is None else found["verdict"],
-                "keeps": KEEPS[name],
-                "strength": f"{best[name].value:g}" if name in best else "",
-                "validation": f"{best[name].score:.3f}" if name in best else "",
+                "against nothing": "–" if found is None else str(found[f"against {REFERENCE}"]),
+                "verdict": "–" if found is None else f"{found['verdict']} (p {found['p (Holm)']:.2g})",
                 "steps": int(group["steps"].median()),
-                "minutes": report.spread(group["minutes"]),
+                "minutes": f"{group['minutes'].median():.1f}",
                 "seeds": len(group),
             }
         )
@@ -125,11 +123,11 @@ def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
     """Accuracy on the last task against that on the tasks before it: means, one panel an encoder."""
     encoders = [name for name in ENCODERS if any(row["settings"]["encoder"] == name for row in rows)]
     with figures.figure(
-        "Frozen features and old sentences keep old and new",
+        "Old sentences keep old and new; untouched features come next",
         "Points, one a remedy: accuracy on the last task against mean accuracy on the four before, after the whole "
         "sequence, among all labels; means over the seeds. The upper right corner is best.",
         columns=len(encoders),
-        size=(4.6 * len(encoders) + 2, 4.6),
+        size=(3.4 + 3.4 * len(encoders), 4.6),
         then=then,
     ) as panels:
         for axes, encoder in zip(np.atleast_1d(panels), encoders, strict=True):
@@ -137,7 +135,6 @@ def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
                 last = np.array([matrix[-1] for matrix in group[f"{SCENARIOS[0]}.matrix"]])
                 x, y = last[:, :-1].mean(), last[:, -1].mean()
                 axes.plot(x, y, "os^Dv*P"[place % 7], color=figures.COLOURS[place % len(figures.COLOURS)], label=name)
-            axes.set(xlabel="accuracy on the first four tasks", xlim=(-0.03, 1), ylim=(-0.03, 1))
-            axes.set_title(ENCODERS[encoder], fontsize=10, fontweight="normal")
-        np.atleast_1d(panels)[0].set_ylabel("accuracy on the fifth task")
-        np.atleast_1d(panels)[-1].legend(frameon=False, bbox_to_anchor=(1.0, 1.0), loc="upper left")
+                axes.annotate(name, (x, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+            axes.set(xlabel=f"accuracy on the tasks before, {ENCODERS[encoder]}", xlim=(-0.03, 1), ylim=(-0.03, 1))
+        np.atleast_1d(panels)[0].set_ylabel("accuracy on the last task")

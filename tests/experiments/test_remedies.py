@@ -181,8 +181,8 @@ def test_each_scenario_has_its_own_search_which_is_widened_and_tested(tmp_path, 
     for scenario, strength in zip(SCENARIOS, ("1", "0.03"), strict=True):
         table = report.table(rows, "minilm", scenario)
         assert list(table.index) == ["nothing", "L2-SP"]
-        assert table["strength"].tolist() == ["", strength]
-        assert table["verdict"]["L2-SP"] == "better"
+        assert table["strength"].tolist() == ["–", strength]
+        assert table["verdict"]["L2-SP"].startswith("better (p ")
         assert table["seeds"].tolist() == [5, 5]
     drawn = []
     report.picture(rows, then=lambda figure, alt: drawn.append(figure))
@@ -196,7 +196,7 @@ def test_an_unfinished_measurement_has_a_table_without_comparison(tmp_path, monk
     path = tmp_path / "remedies.json"
     command.main(["--remedies", "L2-SP", "--seeds", "0", "--output", str(path)])
     table = report.table(json.loads(path.read_text(encoding="utf-8")))
-    assert table["verdict"].tolist() == [""]
+    assert table["verdict"].tolist() == ["–"]
 
 
 def test_the_pairs_of_the_page_are_compared_seed_by_seed_where_both_are_there():

@@ -13,6 +13,7 @@ from experiments.kit import report
 
 
 def test_the_interval_of_shares_stays_between_nought_and_one():
+    assert report.share([0.0, 0.0], rows=10).low == 0
     found = report.share([1.0, 1.0, 0.9, 1.0, 0.97], rows=100)
     assert found.mean == pytest.approx(0.974) and found.seeds == 5
     assert 0.8 < found.low < found.mean < found.high < 1
