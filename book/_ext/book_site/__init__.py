@@ -15,9 +15,23 @@ from sphinx.application import Sphinx
 # What the site says of the chapters is read by tools/ and experiments/, which are not installed as packages.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from . import accessibility, answers, cells, evidence, finder, head, ledger, mathml, results, sizes, weight, workshop
+from . import (
+    accessibility,
+    answers,
+    cells,
+    evidence,
+    finder,
+    head,
+    ledger,
+    mathml,
+    plain,
+    results,
+    sizes,
+    weight,
+    workshop,
+)
 
-PARTS = (accessibility, answers, cells, evidence, finder, head, ledger, mathml, results, sizes, weight, workshop)
+PARTS = (accessibility, answers, cells, evidence, finder, head, ledger, mathml, plain, results, sizes, weight, workshop)
 
 
 def setup(app: Sphinx) -> dict[str, object]:
