@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.kit import report
+from experiments.kit import protocol, report
 from experiments.kit.rows import Row
 from experiments.learning_rate.setting import ENCODERS, REGIMES
 from helpers import figures
 
 # What an encoder was pretrained for, and the score that stands for it.
 ABILITIES = {"minilm": ("Spearman's correlation", "spearman"), "pocket": ("masked accuracy", "masked_accuracy")}
+
+LEARNED, EQUAL = 0.4, 0.03  # of accuracy: what counts as learned, and as equally well
 
 
 def runs_of(rows: Sequence[Row]) -> pd.DataFrame:
@@ -53,6 +55,48 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
         }
     index = pd.MultiIndex.from_tuples(lines, names=("model", "regime", "rate"))
     return pd.DataFrame(list(lines.values()), index=index)
+
+
+def matched(rows: Sequence[Row]) -> pd.DataFrame:
+    """LoRA against full fine-tuning where both learn the task equally well: what is left of the ability, seed by seed.
+
+    One line for each rate of LoRA that learns the task (``LEARNED``) and for which some rate of full fine-tuning has a
+    mean accuracy within ``EQUAL`` of it; of several up to its best one, the smallest.
+    """
+    runs = runs_of(rows)
+    lines, found = [], []
+    for encoder, own in runs.groupby("encoder"):
+        means = own.groupby(["regime", "learning_rate"])["accuracy"].mean()
+        for rate, accuracy in means.get("lora", pd.Series(dtype=float)).items():
+            rising = means["full"][: means["full"].idxmax()]  # beyond its best rate, full training only breaks
+            near = rising[(rising - accuracy).abs() <= EQUAL]
+            if accuracy < LEARNED or near.empty:
+                continue
+            full = near.index.min()
+            by_seed = {
+                (regime, score): own[(own["regime"] == regime) & (own["learning_rate"] == at)].set_index("seed")[score]
+                for regime, at in (("lora", rate), ("full", full))
+                for score in ("accuracy", "ability")
+            }
+            differences = {
+                score: protocol.paired(
+                    reference=by_seed["full", score].to_dict(), compared=by_seed["lora", score].to_dict()
+                )
+                for score in ("accuracy", "ability")
+            }
+            found.append(differences["ability"])
+            lines.append(
+                {
+                    "encoder": encoder,
+                    "rate of LoRA": rate,
+                    "rate of full": full,
+                    "accuracy, LoRA minus full": str(differences["accuracy"]),
+                    "ability, LoRA minus full": str(differences["ability"]),
+                }
+            )
+    for line, difference, p in zip(lines, found, protocol.holm([each.p for each in found]), strict=True):
+        line["verdict"] = f"{protocol.verdict(difference, p)} (p {p:.2g})"
+    return pd.DataFrame(lines).set_index("encoder")
 
 
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:

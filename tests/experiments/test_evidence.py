@@ -179,6 +179,23 @@ def test_learning_rate():
             check(line["ability"], list(finished[names[model]]))
 
 
+def test_lora_and_full_are_compared_where_they_are_equally_accurate():
+    rows = stored("learning_rate")
+    table = learning_rate.matched(rows)
+    assert set(table.index) == {"minilm", "pocket"}
+    names = {"minilm": "results.retained.spearman", "pocket": "results.retained.masked_accuracy"}
+    for encoder, line in table.iterrows():
+        wide = flat(rows)[lambda frame, encoder=encoder: frame["settings.encoder"] == encoder].pivot_table(
+            ["results.accuracy", names[encoder]], "settings.seed", ["settings.regime", "settings.learning_rate"]
+        )
+        keys = ("lora", line["rate of LoRA"]), ("full", line["rate of full"])
+        accuracy, ability = (
+            wide[(score, *keys[0])] - wide[(score, *keys[1])] for score in ("results.accuracy", names[encoder])
+        )
+        assert abs(accuracy.mean()) <= 0.03
+        assert line["ability, LoRA minus full"].startswith(f"{ability.mean():+.3f} [")
+
+
 def test_new_label():
     rows = stored("new_label")
     table = new_label.table(rows)
