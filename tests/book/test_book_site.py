@@ -92,22 +92,6 @@ def test_a_link_to_a_page_has_a_preview(build, tmp_path):
     assert '<meta property="og:url" content="https://example.org/book/chapter.html">' in page
 
 
-def test_each_page_is_there_as_markdown_and_listed(build, tmp_path):
-    html, warnings = build("A first sentence of the book. See [it](chapter.ipynb).")
-    assert not warnings
-    assert '<link rel="alternate" type="text/markdown" href="https://example.org/book/index.md">' in html
-    site = tmp_path / "_build" / "html"
-    chapter = (site / "chapter.md").read_text(encoding="utf-8")
-    assert "# The chapter" in chapter and "answer = 42" in chapter and "✔ Ice is cold" in chapter
-    assert "png" not in chapter
-    listed = (site / "llms.txt").read_text(encoding="utf-8").splitlines()
-    assert listed[2] == "> A first sentence of the book. See it."
-    assert "[it](chapter.md)" in (site / "index.md").read_text(encoding="utf-8")
-    assert "- [The chapter](https://example.org/book/chapter.md): Why?" in listed
-    assert listed.index("## The part") < listed.index("## Optional")
-    assert "- [Index](https://example.org/book/index.md)" in listed
-
-
 def test_results_are_quoted_from_the_chapter(build, tmp_path):
     page, warnings = build(
         "```{chapter-figure} chapter\n:alt: in the dark\n```\n\n```{chapter-claims} chapter\n:containing: Ice\n```"

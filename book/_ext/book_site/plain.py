@@ -16,25 +16,26 @@ from nbconvert import MarkdownExporter
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from tools import outline
-from traitlets.config import Config
 
 from .head import description
 
 LIST = "llms.txt"
+HIDDEN = {"hide-input", "remove-cell"}  # tags of cells that install or draw, and do not teach
 
 
 def page(source: Path) -> str:
     """The Markdown of a notebook or a Markdown file."""
     if source.suffix != ".ipynb":
         return _links(source.read_text(encoding="utf-8"))
-    config = Config()
-    config.NbConvertBase.display_data_priority = ["text/plain"]
-    config.TagRemovePreprocessor.remove_cell_tags = ["hide-input", "remove-cell"]  # what installs, not what teaches
     notebook = nbformat.read(source, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if not HIDDEN & set(cell.metadata.get("tags", []))]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if "image/png" not in output.get("data", {})]
-    body, _ = MarkdownExporter(config=config).from_notebook_node(notebook)
+            for output in cell.outputs:
+                for kind in output.get("data", {}).keys() - {"text/plain"}:
+                    del output.data[kind]
+    body, _ = MarkdownExporter().from_notebook_node(notebook)
     return _links(body)
 
 
