@@ -148,8 +148,7 @@ def test_a_trainer_on_another_device_does_not_change_the_device(tiny, loaders):
     """Trainer(use_cpu=True) leaves its device in a state that all of accelerate shares; a GPU run then failed."""
     from accelerate.state import PartialState
 
-    PartialState(cpu=True)
-    PartialState._shared_state["device"] = torch.device("cuda")  # as a Trainer on another device would
+    PartialState(cpu=True).device = torch.device("cuda")  # for all that follow, as a Trainer on another device would
     history = training.fit(tiny(), loaders[0], epochs=1)
     assert len(history.steps) == len(loaders[0])
     assert PartialState().device.type == training.runtime.device().type

@@ -22,7 +22,7 @@ SEARCHES = {
     "overfitting": "optimization/03_learning_rate_and_seeds",
     "long documents": "start/02_text_to_tensors",
     "inference": "practice/04_serving",
-    "multilingual": "start/02_text_to_tensors",
+    "multilingual": "start/03_your_own_data",
     "catastrophic forgetting": "forgetting/01_new_label",
     "CUDA out of memory": "practice/03_scaling",
     "imbalanced": "heads/02_classification",
