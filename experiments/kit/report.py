@@ -72,6 +72,12 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return found
 
 
+def by_seed(runs: pd.DataFrame, by: str, score: str) -> dict[Any, dict[int, float]]:
+    """Of every value of a column, the score by seed, as :mod:`experiments.kit.protocol` compares them."""
+    groups = runs.groupby(by, sort=False)
+    return {name: dict(zip(group["seed"], group[score], strict=True)) for name, group in groups}
+
+
 def table(runs: pd.DataFrame, by: Sequence[str], scores: Mapping[str, str]) -> pd.DataFrame:
     """One line a group of runs with equal ``by``, in the order in which they first appear.
 

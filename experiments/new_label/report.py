@@ -29,14 +29,11 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
 
 def compared(rows: Sequence[Row]) -> pd.DataFrame:
     """Each remedy against plain fine-tuning, draw by draw: differences of old and of new accuracy, and the verdicts."""
-    groups = dict(list(report.frame(rows).groupby("remedy", sort=False)))
-    whole = {name: own for name, own in groups.items() if len(own) >= protocol.TEST_SEEDS}
-    tables = {
-        score: protocol.table({n: dict(zip(g["seed"], g[score], strict=True)) for n, g in whole.items()}, "plain")
-        for score in ("old", "new")
-    }
-    columns = {}
-    for score, found in tables.items():
+    runs, columns = report.frame(rows), {}
+    for score in ("old", "new"):
+        by_seed = report.by_seed(runs, "remedy", score)
+        whole = {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
+        found = protocol.table(whole, "plain")
         columns[f"{score}, against plain"] = found["against plain"].map(str)
         columns[f"{score}, verdict"] = found["verdict"]
     return pd.DataFrame(columns).rename_axis("remedy")

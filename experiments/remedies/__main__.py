@@ -24,15 +24,15 @@ from experiments.remedies.setting import (
 )
 
 
-def search(path: Path, remedy: str, **changes: Any) -> list[Row]:
-    """Run a remedy on the validation rows at more and more strengths, until no winner stands at an end of them."""
+def search(path: Path, remedy: str, **changes: Any) -> list[float]:
+    """The strengths that win, one for each scenario: on the validation rows, until no winner stands at an end."""
     tried = set(START[remedy])
     while True:
         found = rows.run(path, grid(remedy, sorted(tried), SEARCH_SEEDS, "validation", **changes), measure)
         best = [report.chosen(found, scenario)[remedy].value for scenario in SCENARIOS]
         further = {protocol.widened(sorted(tried), value, LADDERS[remedy]) for value in best} - {None}
         if not further:
-            return found
+            return sorted(set(best))
         tried |= further  # type: ignore[arg-type]  # None is taken away
 
 
@@ -48,10 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     changes |= {"per_class": options.per_class or None, **TRAINING.get(options.encoder, {})}
     tested: list[Row] = []
     for name in command.some_of("remedy", options.remedies, KEEPS):
-        strengths = [0.0]
-        if name in START:
-            found = search(options.output, name, **changes)
-            strengths = sorted({report.chosen(found, scenario)[name].value for scenario in SCENARIOS})
+        strengths = search(options.output, name, **changes) if name in START else [0.0]
         tested += rows.run(options.output, grid(name, strengths, options.seeds, "test", **changes), measure)
     for scenario in SCENARIOS:
         print(report.table(rows.read(options.output), options.encoder, scenario).map(str).to_string())

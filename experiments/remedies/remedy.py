@@ -33,7 +33,6 @@ class Remedy:
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.strength = setting, setting.strength
-        self.past: Dataset | None = None
         self.learned = 0
 
     def start(self, learner: Learner, trained: PreTrainedModel, rows: Dataset) -> PreTrainedModel:
@@ -68,10 +67,6 @@ class Remedy:
     def remember(self, learner: Learner, rows: Dataset) -> None:
         """Keep what is needed of a task that is learned."""
         self.learned += 1
-
-    def keep(self, rows: Dataset) -> None:
-        """Put old sentences aside."""
-        self.past = rows if self.past is None else joined(rows, self.past)
 
 
 class Imprinted(Remedy):
@@ -173,49 +168,51 @@ class Distillation(Remedy):
         return forgetting.Distillation(model, self.strength)
 
 
-class Replay(Remedy):
-    """A few old sentences of every label, at a share of the rate."""
+class Rehearsal(Remedy):
+    """Every old sentence is practised again, or those that are ``drawn``."""
 
-    def rate(self) -> float:
-        return self.setting.learning_rate * self.strength
+    past: Dataset
 
     def rows(self, new: Dataset) -> Dataset:
         return joined(new, self.past)
 
     def drawn(self, rows: Dataset) -> Dataset:
-        return drawing.some(rows, self.setting.memory, self.setting.seed)
+        """What to keep of a task."""
+        return rows
+
+    def keep(self, learner: Learner, kept: Dataset) -> None:
+        """Put sentences of the task that is learned aside."""
+        self.past = joined(kept, self.past) if self.learned > 1 else kept
 
     def remember(self, learner: Learner, rows: Dataset) -> None:
         super().remember(learner, rows)
-        self.keep(self.drawn(rows))
+        self.keep(learner, self.drawn(rows))
 
 
-class StoredAnswers(Replay):
-    """Replay, and the logits that the model gave the kept sentences when their task had been learned."""
+class FewSentences(Rehearsal):
+    """A few old sentences of every label."""
 
-    answers: forgetting.StoredAnswers | None = None
+    def drawn(self, rows: Dataset) -> Dataset:
+        return drawing.some(rows, self.setting.memory, self.setting.seed)
 
-    def rate(self) -> float:
-        return self.setting.learning_rate
+
+class Replay(FewSentences, LowerRate):
+    """A few old sentences, at a share of the rate."""
+
+
+class StoredAnswers(FewSentences):
+    """A few old sentences, and the logits that the model gave them when their task had been learned."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.answers = forgetting.StoredAnswers(self.strength)
 
     def loss(self, model: PreTrainedModel) -> Callable | None:
         return self.answers
 
-    def remember(self, learner: Learner, rows: Dataset) -> None:
-        super().remember(learner, rows)
-        self.answers = self.answers or forgetting.StoredAnswers(self.strength)
-        self.answers.store(learner.model, learner.loader(self.drawn(rows)))
-
-
-class AllAtOnce(Remedy):
-    """Every old sentence."""
-
-    def rows(self, new: Dataset) -> Dataset:
-        return joined(new, self.past)
-
-    def remember(self, learner: Learner, rows: Dataset) -> None:
-        super().remember(learner, rows)
-        self.keep(rows)
+    def keep(self, learner: Learner, kept: Dataset) -> None:
+        super().keep(learner, kept)
+        self.answers.store(learner.model, learner.loader(kept))
 
 
 REMEDIES: dict[str, type[Remedy]] = {
@@ -231,7 +228,7 @@ REMEDIES: dict[str, type[Remedy]] = {
     "distillation": Distillation,
     "replay": Replay,
     "replay with stored answers": StoredAnswers,
-    "all at once": AllAtOnce,
+    "all at once": Rehearsal,
 }
 
 

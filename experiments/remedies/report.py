@@ -34,8 +34,7 @@ def chosen(rows: Sequence[Row], scenario: str) -> dict[str, Chosen]:
     score = f"{scenario}.average_accuracy"
     found = {}
     for remedy, group in runs.groupby("remedy"):
-        scores = {value: dict(zip(of["seed"], of[score], strict=True)) for value, of in group.groupby("strength")}
-        found[str(remedy)] = protocol.search(scores, SEEDS)
+        found[str(remedy)] = protocol.search(report.by_seed(group, "strength", score), SEEDS)
     return found
 
 
@@ -58,7 +57,7 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
     best = chosen([row for row in rows if row["settings"]["encoder"] == encoder], scenario)
     groups = dict(list(runs.groupby("remedy", sort=False)))
     score = f"{scenario}.average_accuracy"
-    by_seed = {name: dict(zip(group["seed"], group[score], strict=True)) for name, group in groups.items()}
+    by_seed = report.by_seed(runs, "remedy", score)
     whole = {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
     against = protocol.table(whole, REFERENCE) if REFERENCE in whole else pd.DataFrame()
     lines = []
@@ -88,9 +87,7 @@ def pairs(rows: Sequence[Row], encoder: str) -> pd.DataFrame:
     """The comparisons that the page's sentences need, beside those with plain fine-tuning, in both scenarios."""
     found = []
     for scenario in SCENARIOS:
-        groups = tested(rows, encoder, scenario).groupby("remedy")
-        score = f"{scenario}.average_accuracy"
-        by_seed = {name: dict(zip(group["seed"], group[score], strict=True)) for name, group in groups}
+        by_seed = report.by_seed(tested(rows, encoder, scenario), "remedy", f"{scenario}.average_accuracy")
         for compared, reference in PAIRS:
             if by_seed.keys() >= {compared, reference}:
                 difference = protocol.paired(reference=by_seed[reference], compared=by_seed[compared])

@@ -57,9 +57,10 @@ def test_a_markdown_page_stays_as_it_is_but_for_its_links(plain, tmp_path):
 def test_every_chapter_is_listed_with_its_question(plain):
     from tools import outline
 
-    lines = plain.listing("Book", "About it.", "https://example.org/", {"z": "Last", "a": "First"}, BOOK).splitlines()
+    parts, others = outline.parts(BOOK), {"z": "Last", "a": "First"}
+    lines = plain.listing("Book", "About it.", "https://example.org/", parts, others).splitlines()
     assert lines[:3] == ["# Book", "", "> About it."]
-    chapters = [chapter for part in outline.parts(BOOK).values() for chapter in part]
+    chapters = [chapter for part in parts.values() for chapter in part]
     assert chapters
     for chapter in chapters:
         assert f"- [{chapter.title}](https://example.org/{chapter.name}.md): {chapter.question}" in lines

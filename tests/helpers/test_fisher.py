@@ -10,15 +10,7 @@ from torch import nn
 
 from helpers import batching, forgetting
 
-
-@pytest.fixture(autouse=True)
-def _fp32(monkeypatch):
-    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
-
-
-@pytest.fixture
-def encoded(colours, tokenizer):
-    return batching.encode(colours, tokenizer)
+pytestmark = pytest.mark.usefixtures("fp32")
 
 
 def test_fisher_equals_brute_force(tiny, encoded, tokenizer):

@@ -14,15 +14,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from helpers import batching, evaluation, forgetting, freezing, training
 from helpers.batching.language import MaskingCollator, masked_loss
 
-
-@pytest.fixture(autouse=True)
-def _fp32(monkeypatch):
-    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
-
-
-@pytest.fixture
-def encoded(colours, tokenizer):
-    return batching.encode(colours, tokenizer)
+pytestmark = pytest.mark.usefixtures("fp32")
 
 
 def test_building_a_remedy_draws_no_random_number(tiny, encoded, tokenizer):

@@ -12,14 +12,7 @@ from helpers import batching, evaluation, training
 STRONG = {"initializer_range": 0.5, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
-@pytest.fixture(autouse=True)
-def _fp32(monkeypatch):
-    monkeypatch.setenv("HELPERS_PRECISION", "fp32")
-
-
-@pytest.fixture
-def encoded(tokenizer, colours):
-    return batching.encode(colours, tokenizer)
+pytestmark = pytest.mark.usefixtures("fp32")
 
 
 def test_predictions_do_not_depend_on_the_padding(tiny, tokenizer, encoded):

@@ -14,7 +14,6 @@ import nbformat
 from docutils import nodes
 from nbconvert import MarkdownExporter
 from sphinx.application import Sphinx
-from sphinx.builders.html import StandaloneHTMLBuilder
 from tools import outline
 
 from .head import description
@@ -44,16 +43,17 @@ def _links(text: str) -> str:
     return re.sub(r"\]\(([^)\s]+)\.ipynb(#[^)\s]*)?\)", r"](\1.md\2)", text)
 
 
-def listing(title: str, about: str, base: str, others: dict[str, str], book: Path) -> str:
+def listing(title: str, about: str, base: str, parts: dict[str, list[outline.Chapter]], others: dict[str, str]) -> str:
     """``llms.txt``: every chapter with its question, part by part, and the other pages.
 
     Args:
         about: the book in a sentence.
         base: the address of the site, with a slash at its end.
+        parts: the chapters, by part.
         others: the titles of further pages, by name.
     """
     lines = [f"# {title}", "", f"> {about}", ""]
-    for part, chapters in outline.parts(book).items():
+    for part, chapters in parts.items():
         if not chapters:
             continue
         lines += [f"## {part}", "", *(f"- [{c.title}]({base}{c.name}.md): {c.question}" for c in chapters), ""]
@@ -63,17 +63,17 @@ def listing(title: str, about: str, base: str, others: dict[str, str], book: Pat
 
 def write(app: Sphinx, exception: Exception | None) -> None:
     """Beside each page of the website its Markdown, and the list of all."""
-    if exception or not isinstance(app.builder, StandaloneHTMLBuilder) or app.builder.name != "html":
+    if exception or app.builder.name != "html":
         return
-    out, book = Path(app.outdir), Path(app.srcdir)
+    out, parts = Path(app.outdir), outline.parts(Path(app.srcdir))
     for name in app.env.found_docs:
         target = out / f"{name}.md"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page(Path(app.env.doc2path(name))), encoding="utf-8")
-    chapters = {chapter.name for part in outline.parts(book).values() for chapter in part}
+    chapters = {chapter.name for part in parts.values() for chapter in part}
     others = {name: node.astext() for name, node in app.env.titles.items() if name not in chapters}
     about = description(app.env.get_doctree(app.config.root_doc))
-    text = listing(app.config.html_title, about, app.config.html_baseurl, others, book)
+    text = listing(app.config.html_title, about, app.config.html_baseurl, parts, others)
     (out / LIST).write_text(text, encoding="utf-8")
 
 
