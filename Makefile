@@ -8,6 +8,8 @@ WORKERS ?= 2
 NB ?=
 # Chapters for `make test-colab`; empty means three, --all means all.
 CHAPTERS ?=
+# What `make doubt` is to measure, such as DOUBT="--chapters heads/01 --jobs 2"; empty means all that is missing.
+DOUBT ?=
 # The versions to install; empty means the newest that the bounds in pyproject.toml allow.
 CONSTRAINTS ?= constraints.txt
 
@@ -24,7 +26,7 @@ TIMED = ; status=$$?; echo "make $@: $$(( ($$(date +%s) - $(BEGIN)) / 60 )) min 
 
 .DEFAULT_GOAL := help
 .PHONY: help book single test unit chapters test-gpu test-site test-colab test-stick lab notebooks workshop stick bench
-.PHONY: evidence lint workflows links colab-pins lowest failures release format clean
+.PHONY: evidence doubt lint workflows links colab-pins lowest failures release format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +95,9 @@ EXPERIMENTS := pretrain data_baselines public_data frozen_vs_full learning_rate 
 
 evidence: $(INSTALLED) ## measure what book/evidence lacks: hours; HF_HOME may hold the public data
 	for name in $(EXPERIMENTS); do $(BIN)/python -m experiments.$$name || exit 1; done
+
+doubt: $(INSTALLED) ## break the code on purpose and store which claims fall: hours, goes on where it was stopped
+	$(BIN)/python -m tools.doubt $(DOUBT)
 
 lint: $(INSTALLED) ## check code and notebooks without running them
 	$(BIN)/ruff check .

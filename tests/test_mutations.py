@@ -1,8 +1,7 @@
 """A test suite is worth what it notices: break ``helpers`` in a way that goes wrong in practice, and it must turn red.
 
-Each mutation is applied to a copy of the project in which the tests, or the notebook, that must notice it then run. To
-add one: name what is broken, the function, its piece of code that is right and the one that is wrong, and say who must
-notice. How a piece is found: tests/mutants.py.
+Each fault of tools/doubt/library.yml that says who must notice it is applied to a copy of the project in which that
+test, or notebook, then runs. How a piece of code is found: tools/doubt/mutants.py.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import Mutation, mutate
 from tests.samples import code, notebook, stdout, write
+from tools.doubt import catalogue
+from tools.doubt.mutants import mutate
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 
@@ -25,92 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("helpers", "tests", "tools", "book", "conftest.py", "pyproject.toml")
 
 
-FORGETS_BATCHNORM = "for part in module.modules():\n    part.training = isinstance(part, nn.BatchNorm1d)"
-WITHOUT_CORRECTION = """
-optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-for p in (p for group in optimizer.param_groups for p in group["params"]):
-    moments = {name: torch.zeros_like(p) for name in ("exp_avg", "exp_avg_sq")}
-    optimizer.state[p] = moments | {"step": torch.tensor(1e6)}  # the correction has faded out
-return optimizer
-"""
+# Each fault of the catalogue with the tests that must notice it; a notebook notices the one that names it.
 MUTATIONS = {
-    "labels shifted by one": Mutation(
-        "helpers/batching/__init__.py",
-        "encode",
-        right='encoded["labels"] = labels[start : start + len(rows[columns[0]])]',
-        wrong='encoded["labels"] = [labels[start - 1], *labels[start : start + len(rows[columns[0]]) - 1]]',
-        noticed_by="tests/helpers/test_batching.py::test_encode_keeps_text_and_label",
-    ),
-    "mask ignored in training": Mutation(
-        "helpers/training.py",
-        "forward",
-        right="model(**batch)",
-        wrong='model(**batch | {"attention_mask": None})',
-        noticed_by="tests/helpers/test_padding.py::test_the_loss_in_training_does_not_depend_on_the_padding",
-    ),
-    "mask ignored in prediction": Mutation(
-        "helpers/evaluation.py",
-        "predict",
-        right="model(**batch)",
-        wrong='model(**batch | {"attention_mask": None})',
-        noticed_by="tests/helpers/test_padding.py::test_predictions_do_not_depend_on_the_padding",
-    ),
-    "bias correction off": Mutation(
-        "helpers/optimizers.py",
-        "adamw",
-        right="return torch.optim.AdamW(groups, lr=learning_rate, fused=True)",
-        wrong=WITHOUT_CORRECTION,
-        noticed_by="tests/helpers/test_training.py::test_fit_equals_a_bare_loop",
-    ),
-    "bias correction off in the optimizer to read": Mutation(
-        "helpers/optimizers.py",
-        "Adam._move",
-        right='group["corrected"]',
-        wrong="False",
-        noticed_by="tests/helpers/test_optimizers.py::test_own_adam_takes_the_steps_of_the_library",
-    ),
-    "fit clips nothing": Mutation(
-        "helpers/training.py",
-        "fit",
-        right="nn.utils.clip_grad_norm_(held, max_grad_norm)",
-        wrong="nn.utils.clip_grad_norm_(held, float('inf'))",
-        noticed_by="tests/helpers/test_training.py::test_no_step_is_longer_than_the_clipped_gradient",
-    ),
-    "fit leaves frozen parts in train mode": Mutation(
-        "helpers/training.py",
-        "fit",
-        right="freezing.eval_frozen(model)",
-        wrong="pass",
-        noticed_by="tests/helpers/test_training.py::test_a_frozen_body_has_no_dropout_while_the_head_learns",
-    ),
-    "batches ignore their seed": Mutation(
-        "helpers/batching/__init__.py",
-        "BucketBatches.__init__",
-        right="self.seed = seed",
-        wrong="self.seed = 0",
-        noticed_by="tests/helpers/test_batching.py::test_the_seed_of_the_batches_decides_their_order",
-    ),
-    "freeze forgets BatchNorm": Mutation(
-        "helpers/freezing.py",
-        "eval_frozen",
-        right="module.eval()",
-        wrong=FORGETS_BATCHNORM,
-        noticed_by="tests/helpers/test_freezing.py::test_batchnorm_statistics_of_a_frozen_part_hold_still",
-    ),
-    "freeze forgets BatchNorm, as a notebook sees it": Mutation(
-        "helpers/freezing.py",
-        "eval_frozen",
-        right="module.eval()",
-        wrong=FORGETS_BATCHNORM,
-        noticed_by="sample.ipynb",
-    ),
-    "freeze forgets dropout": Mutation(
-        "helpers/freezing.py",
-        "eval_frozen",
-        right="module.eval()",
-        wrong="pass",
-        noticed_by="tests/helpers/test_freezing.py::test_frozen_modules_are_in_eval_mode_and_the_rest_in_train_mode",
-    ),
+    f"{fault.name} ({noticing})": (fault, noticing)
+    for fault in catalogue.load().values()
+    for noticing in fault.noticed_by
 }
 
 
@@ -176,13 +95,11 @@ def arguments(*tests: str) -> list[str]:
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
     """pytest's exit code and report, for every mutation and for the unbroken project."""
-    runs = {UNBROKEN: arguments(*sorted({mutation.noticed_by for mutation in MUTATIONS.values()}))}
-    runs |= {name: arguments(mutation.noticed_by) for name, mutation in MUTATIONS.items()}
+    runs = {UNBROKEN: arguments(*sorted({noticing for _, noticing in MUTATIONS.values()}))}
+    runs |= {name: arguments(noticing) for name, (_, noticing) in MUTATIONS.items()}
     folders = {name: copy_of_the_project(tmp_path_factory.mktemp("project")) for name in runs}
-    for name, mutation in MUTATIONS.items():
-        path = folders[name] / mutation.file
-        source = path.read_text(encoding="utf-8")
-        path.write_text(mutate(source, mutation.function, mutation.right, mutation.wrong), encoding="utf-8")
+    for name, (fault, _) in MUTATIONS.items():
+        fault.break_helpers(folders[name])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     run = subprocess.run(
         [sys.executable, "-c", RUN_ALL],

@@ -117,10 +117,14 @@ def test_a_result_that_is_gone_warns(build, directive, complaint):
     assert complaint in warnings
 
 
-def test_the_ledger_lists_every_claim_with_value_and_place(build):
+def test_the_ledger_lists_every_claim_with_value_and_place_and_when_it_falls(build, tmp_path):
+    falls = {"chapter": "chapter", "fault": "fit trains nothing", "fell": ["Water is wet"]}
+    (tmp_path / "book" / "evidence").mkdir()
+    (tmp_path / "book" / "evidence" / "doubt.json").write_text(json.dumps([falls]), encoding="utf-8")
     page, warnings = build("```{ledger}\n```")
     assert not warnings
-    assert "2 claims in 1 chapters." in page
+    assert "2 claims in 1 chapters; 1 of them were seen failing, 1 not yet." in page
+    assert page.count("falls when: fit trains nothing") == page.count("not yet seen failing") == 1
     for part in (
         "The chapter (The part)",
         "Water is wet",

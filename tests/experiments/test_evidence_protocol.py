@@ -39,7 +39,7 @@ NOT_YET = {
     },
     "new_label": {UNRECORDED: "rate and rehearsal were never crossed; the settings were chosen by hand"},
 }
-FILES = sorted(path for path in EVIDENCE.glob("*.json") if path.stem not in ("bench", "pretrain", "scaling"))
+FILES = sorted(path for path in EVIDENCE.glob("*.json") if path.stem not in ("bench", "doubt", "pretrain", "scaling"))
 
 
 def faults(rows: list[dict], search: tuple | None) -> set[str]:

@@ -19,6 +19,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from tools import outline
+from tools.doubt import rows as measured
+from tools.doubt import verdict
 
 from .results import chapter_link
 
@@ -53,31 +55,42 @@ class Outlined(SphinxDirective):
 
 
 class Ledger(Outlined):
-    """Every claim with its values, its place and, where there is one, its measurement at full scale."""
+    """Every claim with its values, its place, when it falls and, where there is one, its measurement at full scale.
+
+    When it falls was measured by tools/doubt; the rows lie beside the ledger.
+    """
 
     def run(self) -> list[nodes.Node]:
-        sections, total = [], 0
+        path = Path(self.env.srcdir) / "evidence" / measured.FILE.name
+        self.env.note_dependency(str(path))
+        felled = verdict.felled(measured.read(path))
+        sections, total, seen = [], 0, 0
         for caption, chapters in self.parts().items():
             for chapter in chapters:
                 if bare := [claim.text for claim in chapter.claims if not claim.values]:
                     raise self.error(f"{chapter.name}: a claim without a value: {bare[0]}")
                 total += len(chapter.claims)
+                seen += sum((chapter.name, claim.text) in felled for claim in chapter.claims)
                 rows = [
                     [
                         nodes.paragraph("", claim.text),
                         nodes.paragraph("", "", nodes.literal("", claim.values)),
                         self.link(chapter.name, claim.section, claim.section),
+                        nodes.paragraph("", verdict.reasons(felled, chapter.name, claim.text)),
                     ]
                     for claim in chapter.claims
                 ]
-                content = [table(("claim", "measured", "section"), (46, 34, 20), rows)]
+                content = [table(("claim", "measured", "section", "seen failing"), (36, 24, 15, 25), rows)]
                 if names := sorted({name for cell in chapter.cells for name in _EVIDENCE.findall(cell.source)}):
                     links = nodes.paragraph("", "At full scale: ")
                     for name in names:
                         links += [*self.link(f"evidence/{name}", "").children, nodes.Text(" ")]
                     content.append(links)
                 sections.append(self.section(f"{chapter.title} ({caption})", *content))
-        return [nodes.paragraph("", f"{total} claims in {len(sections)} chapters."), *sections]
+        summary = (
+            f"{total} claims in {len(sections)} chapters; {seen} of them were seen failing, {total - seen} not yet."
+        )
+        return [nodes.paragraph("", summary), *sections]
 
 
 class ChapterTimes(Outlined):

@@ -1,4 +1,4 @@
-"""Break a function of ``helpers`` on purpose: find a piece of it by what it means and put another in its place.
+"""Break code on purpose: find a piece of it by what it means and put another in its place.
 
 Code is compared as syntax trees, so a line may move, be formatted anew or get a comment, and is still found.
 """
@@ -6,25 +6,15 @@ Code is compared as syntax trees, so a line may move, be formatted anew or get a
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A piece of a function, what stands there instead, and the test or notebook that must notice.
-
-    ``function`` is a dotted name below the module (``AdamW._move``); ``right`` is one statement or one expression.
-    """
-
-    file: str
-    function: str
-    right: str
-    wrong: str
-    noticed_by: str
 
 
 def mutate(source: str, function: str, right: str, wrong: str) -> str:
     """The source with ``right`` replaced by ``wrong`` within the function; without its comments.
+
+    Args:
+        function: a dotted name (``AdamW._move``); empty for the whole source.
+        right: one statement or one expression.
+        wrong: what stands there instead; several statements may take the place of one.
 
     >>> print(mutate("def half(x):\\n    return (x /\\n            2)  # of it", "half", "x / 2", "x / 3"))
     def half(x):
@@ -34,7 +24,7 @@ def mutate(source: str, function: str, right: str, wrong: str) -> str:
     """
     tree = ast.parse(source)
     replacing = _Replacing(_piece(right), ast.parse(wrong).body)
-    replacing.visit(_find(tree, function))
+    replacing.visit(find(tree, function))
     if replacing.count != 1:
         raise ValueError(
             f"{function} has {right!r} {replacing.count} times instead of once; quote the right code again."
@@ -42,15 +32,20 @@ def mutate(source: str, function: str, right: str, wrong: str) -> str:
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def _piece(code: str) -> ast.AST:
-    """A statement, or the expression if the code is nothing but one."""
-    (statement,) = ast.parse(code).body
-    return statement.value if isinstance(statement, ast.Expr) else statement
+def count(source: str, right: str) -> int:
+    """How often a source has this piece; 0 where it is no Python, such as a cell with a command of IPython."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return 0
+    wanted = ast.dump(_piece(right))
+    return sum(ast.dump(node) == wanted for node in ast.walk(tree))
 
 
-def _find(tree: ast.Module, function: str) -> ast.AST:
+def find(tree: ast.Module, function: str) -> ast.AST:
+    """The function or class of this dotted name; ``ValueError`` where it is not there."""
     scope: ast.AST = tree
-    for name in function.split("."):
+    for name in function.split(".") if function else ():
         named = (
             node
             for node in ast.iter_child_nodes(scope)
@@ -61,6 +56,12 @@ def _find(tree: ast.Module, function: str) -> ast.AST:
             raise ValueError(f"There is no {function}: {name} is not there.")
         scope = found
     return scope
+
+
+def _piece(code: str) -> ast.AST:
+    """A statement, or the expression if the code is nothing but one."""
+    (statement,) = ast.parse(code).body
+    return statement.value if isinstance(statement, ast.Expr) else statement
 
 
 class _Replacing(ast.NodeTransformer):
