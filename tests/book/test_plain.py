@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import nbformat
 import pytest
 
@@ -13,14 +11,8 @@ v4 = nbformat.v4
 
 
 @pytest.fixture
-def plain(monkeypatch):
-    pytest.importorskip("myst_nb", reason="the website's packages are not installed: pip install -e '.[book]'")
-    monkeypatch.syspath_prepend(str(BOOK / "_ext"))
-    from book_site import plain
-
-    yield plain
-    for name in [name for name in sys.modules if name.partition(".")[0] == "book_site"]:
-        del sys.modules[name]
+def plain(book_site):
+    return book_site("plain")
 
 
 def test_a_chapter_is_its_text_its_code_and_what_it_prints(plain, tmp_path):

@@ -1,6 +1,8 @@
-"""What the book's website does beyond Jupyter Book: folded solutions, marked claims, boxes for short answers,
-formulas without scripts, results quoted from the chapters, the ledger of claims, and a preview for links shared
-elsewhere.
+"""What does the book's website do beyond Jupyter Book?
+
+It folds solutions, marks claims, boxes short answers, sets formulas without scripts, writes the reference of
+``helpers`` and links to it, quotes results from the chapters, keeps the ledger of claims, and makes a preview for links
+shared elsewhere.
 
 Named in ``_config.yml`` under ``local_extensions``.
 """
@@ -21,17 +23,35 @@ from . import (
     cells,
     evidence,
     finder,
+    first_use,
     head,
     ledger,
     mathml,
     plain,
+    reference,
     results,
     sizes,
     weight,
     workshop,
 )
 
-PARTS = (accessibility, answers, cells, evidence, finder, head, ledger, mathml, plain, results, sizes, weight, workshop)
+PARTS = (
+    accessibility,
+    answers,
+    cells,
+    evidence,
+    finder,
+    first_use,
+    head,
+    ledger,
+    mathml,
+    plain,
+    reference,
+    results,
+    sizes,
+    weight,
+    workshop,
+)
 
 
 def setup(app: Sphinx) -> dict[str, object]:

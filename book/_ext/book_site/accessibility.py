@@ -2,6 +2,7 @@
 
 - MyST-NB labels every folded cell "Toggle hidden content", over the text that says what is hidden;
 - the bibliography is announced as a list, and its entries are not list items;
+- the arrow that unfolds a chapter of the sidebar has no name;
 - a table that is wider than its page scrolls, but not by keyboard.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from sphinx.application import Sphinx
+
+from .pages import rewrite
 
 MENDED = {
     '<summary aria-label="Toggle hidden content">': "<summary>",
@@ -26,6 +29,16 @@ def mend(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any],
             context["body"] = context["body"].replace(wrong, right)
 
 
+ARROW = '<summary><span class="toctree-toggle"'
+
+
+def name_arrows(app: Sphinx, exception: Exception | None) -> None:
+    """The sidebar is no part of a page's text."""
+    named = ARROW.replace("<summary>", '<summary aria-label="Its pages">')
+    rewrite(app, exception, lambda page, text: text.replace(ARROW, named))
+
+
 def setup(app: Sphinx) -> None:
-    """Work on every page when it is written."""
+    """Work on every page when it is written, and on the sidebar at the end."""
     app.connect("html-page-context", mend)
+    app.connect("build-finished", name_arrows)
