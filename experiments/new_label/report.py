@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from experiments.kit import protocol, report
+from experiments.kit.protocol import Chosen
 from experiments.kit.rows import Row
+from experiments.new_label.setting import CROSSED, REMEDIES, SEEDS, Setting, at, scaled
 from helpers import figures
 
 # In the picture, of which one can read so many.
@@ -19,24 +21,100 @@ SHOWN = (
     "new row only",
     "replay 5",
 )
+# What costs no training, beside those that are searched.
+UNSEARCHED = ("before training, imprint", "class means", "all old rows, one pass")
+OLD_ROWS, NEW_ROWS = 135 * 30, 30  # of the test split
 
 
-def table(rows: Sequence[Row]) -> pd.DataFrame:
+SCORE = "harmonic_mean"
+
+
+def runs(rows: Sequence[Row], encoder: str, split: str = "test") -> pd.DataFrame:
+    """The runs of an encoder on a split."""
+    found = report.frame(rows)
+    return found[(found["encoder"] == encoder) & (found["split"] == split)]
+
+
+def table(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
     """One line a remedy: old and new accuracy, their harmonic mean, and old sentences claimed by the new label."""
-    scores = ("old", "new", "harmonic_mean", "claimed")
-    return report.table(report.frame(rows), ["remedy"], {name.replace("_", " "): name for name in scores})
+    scores = ("old", "new", "harmonic_mean", "old_among_old", "claimed")
+    return report.table(runs(rows, encoder), ["remedy"], {name.replace("_", " "): name for name in scores})
 
 
-def compared(rows: Sequence[Row]) -> pd.DataFrame:
+def compared(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
     """Each remedy against plain fine-tuning, draw by draw: differences of old and of new accuracy, and the verdicts."""
-    runs, columns = report.frame(rows), {}
+    own, columns = runs(rows, encoder), {}
     for score in ("old", "new"):
-        by_seed = report.by_seed(runs, "remedy", score)
-        whole = {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
-        found = protocol.table(whole, "plain")
+        found = protocol.table(whole(report.by_seed(own, "remedy", score)), "plain")
         columns[f"{score}, against plain"] = found["against plain"].map(str)
         columns[f"{score}, verdict"] = found["verdict"]
     return pd.DataFrame(columns).rename_axis("remedy")
+
+
+def whole(by_seed: dict[str, dict[int, float]]) -> dict[str, dict[int, float]]:
+    """Those that were measured on enough draws to be compared."""
+    return {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
+
+
+def trained(remedy: str) -> str:
+    """What a remedy trains."""
+    return str(REMEDIES[remedy].get("train", Setting.train))
+
+
+def chosen(rows: Sequence[Row], encoder: str) -> dict[str, Chosen]:
+    """Of each searched remedy the rate with the highest harmonic mean of old and new on the validation rows."""
+    groups = runs(rows, encoder, "validation").groupby("remedy", sort=False)
+    return {str(name): protocol.search(report.by_seed(own, "learning_rate", SCORE), SEEDS) for name, own in groups}
+
+
+def best(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
+    """The searched remedies at their best rates, and class means: against plain fine-tuning at its own best rate."""
+    own, found = runs(rows, encoder), chosen(rows, encoder)
+    lines = {name: at(name, encoder, 0, choice.value).remedy for name, choice in found.items()}
+    lines |= {name: name for name in UNSEARCHED}
+    rows_of = {name: own[own["remedy"] == line] for name, line in lines.items()}
+    by_seed = whole({name: report.by_seed(of, "remedy", SCORE).get(lines[name], {}) for name, of in rows_of.items()})
+    against = protocol.table(by_seed, "plain")
+    cells = []
+    for name in by_seed:
+        of, choice = rows_of[name], found.get(name)
+        difference = against.loc[name] if name in against.index else None
+        cells.append(
+            {
+                "rate": f"{choice.value:g}" if choice else "–",
+                "validation": f"{choice.score:.3f}" if choice else "–",
+                "old": report.share(of["old"], OLD_ROWS),
+                "new": report.share(of["new"], NEW_ROWS),
+                "harmonic mean": report.share(of[SCORE], NEW_ROWS),
+                "against plain": "–" if difference is None else str(difference["against plain"]),
+                "verdict": "–" if difference is None else f"{difference['verdict']} (p {difference['p (Holm)']:.2g})",
+                "minutes": f"{of['minutes'].median():.1f}",
+            }
+        )
+    return pd.DataFrame(cells, index=pd.Index(by_seed, name="remedy")).astype(object)
+
+
+def crossed(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
+    """Rate × kept sentences of each old label, from an imprinted row: old and new accuracy, means over the draws."""
+    own = runs(rows, encoder)
+    cells = {}
+    for rate, by_kept in CROSSED.items():
+        line = {}
+        for kept, name in by_kept.items():
+            of = own[own["remedy"] == name]
+            line[f"{kept} kept"] = f"{of['old'].mean():.3f} / {of['new'].mean():.3f}"
+        cells[f"{scaled([rate], encoder, Setting.train)[0]:g}"] = line
+    return pd.DataFrame.from_dict(cells, orient="index").rename_axis("rate")
+
+
+def pocket_best(rows: Sequence[Row]) -> pd.DataFrame:
+    """The pocket BERT, each remedy at its best rate."""
+    return best(rows, "pocket")
+
+
+def pocket_crossed(rows: Sequence[Row]) -> pd.DataFrame:
+    """The pocket BERT, rate × kept sentences."""
+    return crossed(rows, "pocket")
 
 
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
@@ -49,7 +127,7 @@ def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
         size=(7.0, 4.4),
         then=then,
     ) as axes:
-        groups = dict(list(report.frame(rows).groupby("remedy")))
+        groups = dict(list(runs(rows, "minilm").groupby("remedy")))
         for place, name in enumerate(name for name in SHOWN if name in groups):
             own = groups[name]
             axes.plot(own["old"], own["new"], "os^Dv*"[place], color=figures.COLOURS[place], label=name)
