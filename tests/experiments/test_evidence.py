@@ -22,6 +22,7 @@ from experiments.further_pretraining.setting import WAYS
 from experiments.kit.rows import EVIDENCE
 from experiments.learning_rate import report as learning_rate
 from experiments.new_label import report as new_label
+from experiments.new_label.setting import CROSSED
 from experiments.public_data import report as public_data
 from experiments.remedies import report as remedies
 from experiments.remedies.setting import SCENARIOS
@@ -197,10 +198,15 @@ def test_lora_and_full_are_compared_where_they_are_equally_accurate():
         assert line["ability, LoRA minus full"].startswith(f"{ability.mean():+.3f} [")
 
 
+def on_test_rows(rows: list[dict], encoder: str) -> pd.DataFrame:
+    runs = flat(rows)
+    return runs[(runs["settings.encoder"] == encoder) & (runs["settings.split"] == "test")]
+
+
 def test_new_label():
     rows = stored("new_label")
     table = new_label.table(rows)
-    for remedy, runs in flat(rows).groupby("settings.remedy"):
+    for remedy, runs in on_test_rows(rows, "minilm").groupby("settings.remedy"):
         for score in ("old", "new", "claimed"):
             check(table[score][remedy], list(runs[f"results.{score}"]))
 
@@ -208,12 +214,19 @@ def test_new_label():
 def test_new_label_draw_by_draw():
     rows = stored("new_label")
     table = new_label.compared(rows)
-    wide = flat(rows).pivot_table("results.old", "settings.seed", "settings.remedy")
+    wide = on_test_rows(rows, "minilm").pivot_table("results.old", "settings.seed", "settings.remedy")
     for remedy, line in table.iterrows():
         differences = (wide[remedy] - wide["plain"]).dropna()
         assert line["old, against plain"].startswith(f"{differences.mean():+.3f} [")
         agree = int((np.sign(differences) == np.sign(differences.mean())).sum()) if differences.mean() else 0
         assert line["old, against plain"].endswith(f"{agree} of {len(differences)} seeds")
+
+
+def test_new_label_crossed():
+    rows = stored("new_label")
+    means = on_test_rows(rows, "minilm").groupby("settings.remedy")[["results.old", "results.new"]].mean()
+    for by_kept, (_, line) in zip(CROSSED.values(), new_label.crossed(rows).iterrows(), strict=True):
+        assert list(line) == ["{:.3f} / {:.3f}".format(*means.loc[name]) for name in by_kept.values()]
 
 
 def test_remedies():
