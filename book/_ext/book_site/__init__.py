@@ -1,8 +1,8 @@
 """What does the book's website do beyond Jupyter Book?
 
 It folds solutions, marks claims, boxes short answers, sets formulas without scripts, writes the reference of
-``helpers`` and links to it, quotes results from the chapters, keeps the ledger of claims, and makes a preview for links
-shared elsewhere.
+``helpers`` and links to it, quotes results from the chapters, shows pictures that move, keeps the ledger of claims, and
+makes a preview for links shared elsewhere.
 
 Named in ``_config.yml`` under ``local_extensions``.
 """
@@ -27,6 +27,7 @@ from . import (
     head,
     ledger,
     mathml,
+    moving,
     plain,
     reference,
     results,
@@ -45,6 +46,7 @@ PARTS = (
     head,
     ledger,
     mathml,
+    moving,
     plain,
     reference,
     results,
