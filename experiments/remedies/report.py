@@ -101,6 +101,21 @@ def pairs(rows: Sequence[Row], encoder: str) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index("compared")
 
 
+def minilm_pairs(rows: Sequence[Row]) -> pd.DataFrame:
+    """MiniLM's remedies against one another."""
+    return pairs(rows, "minilm")
+
+
+def minilm_among_all(rows: Sequence[Row]) -> pd.DataFrame:
+    """MiniLM, scored among all labels learned so far."""
+    return table(rows, "minilm", "class_incremental")
+
+
+def minilm_told_the_task(rows: Sequence[Row]) -> pd.DataFrame:
+    """MiniLM, scored among the labels of the sentence's own task."""
+    return table(rows, "minilm", "task_incremental")
+
+
 def pocket_pairs(rows: Sequence[Row]) -> pd.DataFrame:
     """The pocket BERT's remedies against one another."""
     return pairs(rows, "pocket")
@@ -120,7 +135,7 @@ def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:
     """Accuracy on the last task against that on the tasks before it: means, one panel an encoder."""
     encoders = [name for name in ENCODERS if any(row["settings"]["encoder"] == name for row in rows)]
     with figures.figure(
-        "Old sentences keep old and new; untouched features come next",
+        "Replay and class means keep most, on either encoder",
         "Points, one a remedy: accuracy on the last task against mean accuracy on the four before, after the whole "
         "sequence, among all labels; means over the seeds. The upper right corner is best.",
         columns=len(encoders),
