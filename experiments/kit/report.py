@@ -78,6 +78,28 @@ def by_seed(runs: pd.DataFrame, by: str, score: str) -> dict[Any, dict[int, floa
     return {name: dict(zip(group["seed"], group[score], strict=True)) for name, group in groups}
 
 
+def whole(scores: Mapping[str, Mapping[int, float]]) -> dict[str, Mapping[int, float]]:
+    """The methods that were tested on enough seeds to be compared."""
+    return {name: by_seed for name, by_seed in scores.items() if len(by_seed) >= protocol.TEST_SEEDS}
+
+
+def against(scores: Mapping[str, Mapping[int, float]], reference: str) -> dict[str, dict[str, str]]:
+    """Of every method two cells: its difference from ``reference``, seed by seed, and the verdict with its p-value.
+
+    Both are dashes for the reference itself, and for methods that were tested on too few seeds to be compared.
+    """
+    compared = whole(scores)
+    found = protocol.table(compared, reference) if reference in compared else pd.DataFrame()
+    heading, cells = f"against {reference}", {}
+    for name in scores:
+        line = found.loc[name] if name in found.index else None
+        cells[name] = {
+            heading: "–" if line is None else str(line[heading]),
+            "verdict": "–" if line is None else f"{line['verdict']} (p {line['p (Holm)']:.2g})",
+        }
+    return cells
+
+
 def table(runs: pd.DataFrame, by: Sequence[str], scores: Mapping[str, str]) -> pd.DataFrame:
     """One line a group of runs with equal ``by``, in the order in which they first appear.
 

@@ -60,15 +60,10 @@ def compared(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
     """Each remedy against plain fine-tuning, draw by draw: differences of old and of new accuracy, and the verdicts."""
     own, columns = runs(rows, encoder), {}
     for score in ("old", "new"):
-        found = protocol.table(whole(report.by_seed(own, "remedy", score)), "plain")
+        found = protocol.table(report.whole(report.by_seed(own, "remedy", score)), "plain")
         columns[f"{score}, against plain"] = found["against plain"].map(str)
         columns[f"{score}, verdict"] = found["verdict"]
     return pd.DataFrame(columns).rename_axis("remedy")
-
-
-def whole(by_seed: dict[str, dict[int, float]]) -> dict[str, dict[int, float]]:
-    """Those that were measured on enough draws to be compared."""
-    return {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
 
 
 def trained(remedy: str) -> str:
@@ -88,12 +83,12 @@ def best(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
     lines = {name: at(name, encoder, 0, choice.value).remedy for name, choice in found.items()}
     lines |= {name: name for name in UNSEARCHED}
     rows_of = {name: own[own["remedy"] == line] for name, line in lines.items()}
-    by_seed = whole({name: report.by_seed(of, "remedy", SCORE).get(lines[name], {}) for name, of in rows_of.items()})
-    against = protocol.table(by_seed, "plain")
+    against = report.against(
+        {name: dict(zip(of["seed"], of[SCORE], strict=True)) for name, of in rows_of.items()}, "plain"
+    )
     cells = []
-    for name in by_seed:
-        of, choice = rows_of[name], found.get(name)
-        difference = against.loc[name] if name in against.index else None
+    for name, of in rows_of.items():
+        choice = found.get(name)
         cells.append(
             {
                 "rate": f"{choice.value:g}" if choice else "–",
@@ -101,12 +96,11 @@ def best(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
                 "old": report.share(of["old"], OLD_ROWS),
                 "new": report.share(of["new"], NEW_ROWS),
                 "harmonic mean": report.share(of[SCORE], NEW_ROWS),
-                "against plain": "–" if difference is None else str(difference["against plain"]),
-                "verdict": "–" if difference is None else f"{difference['verdict']} (p {difference['p (Holm)']:.2g})",
+                **against[name],
                 "minutes": f"{of['minutes'].median():.1f}",
             }
         )
-    return pd.DataFrame(cells, index=pd.Index(by_seed, name="remedy")).astype(object)
+    return pd.DataFrame(cells, index=pd.Index(rows_of, name="remedy")).astype(object)
 
 
 def crossed(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
@@ -120,16 +114,6 @@ def crossed(rows: Sequence[Row], encoder: str = "minilm") -> pd.DataFrame:
             line[f"{kept} kept"] = f"{of['old'].mean():.3f} / {of['new'].mean():.3f}"
         cells[f"{scaled([rate], encoder, Setting.train)[0]:g}"] = line
     return pd.DataFrame.from_dict(cells, orient="index").rename_axis("rate")
-
-
-def pocket_best(rows: Sequence[Row]) -> pd.DataFrame:
-    """The pocket BERT, each remedy at its best rate."""
-    return best(rows, "pocket")
-
-
-def pocket_crossed(rows: Sequence[Row]) -> pd.DataFrame:
-    """The pocket BERT, rate × kept sentences."""
-    return crossed(rows, "pocket")
 
 
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:

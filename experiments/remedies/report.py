@@ -57,12 +57,9 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
     best = chosen([row for row in rows if row["settings"]["encoder"] == encoder], scenario)
     groups = dict(list(runs.groupby("remedy", sort=False)))
     score = f"{scenario}.average_accuracy"
-    by_seed = report.by_seed(runs, "remedy", score)
-    whole = {name: scores for name, scores in by_seed.items() if len(scores) >= protocol.TEST_SEEDS}
-    against = protocol.table(whole, REFERENCE) if REFERENCE in whole else pd.DataFrame()
+    against = report.against(report.by_seed(runs, "remedy", score), REFERENCE)
     lines = []
     for name, group in groups.items():
-        found = against.loc[name] if name in against.index else None
         last = np.array([matrix[-1] for matrix in group[f"{scenario}.matrix"]])
         measured = int(group["classes"].iloc[0] * group["scored"].iloc[0])  # rows
         of_last = measured // last.shape[1]
@@ -73,8 +70,7 @@ def table(rows: Sequence[Row], encoder: str = "minilm", scenario: str = SCENARIO
                 "accuracy": report.share(group[score], measured),
                 "tasks before": report.share(last[:, :-1].mean(axis=1), measured - of_last),
                 "last task": report.share(last[:, -1], of_last),
-                "against nothing": "–" if found is None else str(found[f"against {REFERENCE}"]),
-                "verdict": "–" if found is None else f"{found['verdict']} (p {found['p (Holm)']:.2g})",
+                **against[name],
                 "steps": int(group["steps"].median()),
                 "minutes": f"{group['minutes'].median():.1f}",
                 "seeds": len(group),
@@ -99,36 +95,6 @@ def pairs(rows: Sequence[Row], encoder: str) -> pd.DataFrame:
         for (what, scenario, difference), value in zip(found, p, strict=True)
     ]  # fmt: skip
     return pd.DataFrame(lines).set_index("compared")
-
-
-def minilm_pairs(rows: Sequence[Row]) -> pd.DataFrame:
-    """MiniLM's remedies against one another."""
-    return pairs(rows, "minilm")
-
-
-def minilm_among_all(rows: Sequence[Row]) -> pd.DataFrame:
-    """MiniLM, scored among all labels learned so far."""
-    return table(rows, "minilm", "class_incremental")
-
-
-def minilm_told_the_task(rows: Sequence[Row]) -> pd.DataFrame:
-    """MiniLM, scored among the labels of the sentence's own task."""
-    return table(rows, "minilm", "task_incremental")
-
-
-def pocket_pairs(rows: Sequence[Row]) -> pd.DataFrame:
-    """The pocket BERT's remedies against one another."""
-    return pairs(rows, "pocket")
-
-
-def pocket_among_all(rows: Sequence[Row]) -> pd.DataFrame:
-    """The pocket BERT, scored among all labels learned so far."""
-    return table(rows, "pocket", "class_incremental")
-
-
-def pocket_told_the_task(rows: Sequence[Row]) -> pd.DataFrame:
-    """The pocket BERT, scored among the labels of the sentence's own task."""
-    return table(rows, "pocket", "task_incremental")
 
 
 def picture(rows: Sequence[Row], then: Callable = figures.show) -> None:

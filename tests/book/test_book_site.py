@@ -5,28 +5,25 @@ from __future__ import annotations
 import io
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 
 from helpers import figures
 
-EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9hAAAAAElFTkSuQmCC"
 
 
 @pytest.fixture
-def build(tmp_path, monkeypatch):
+def build(tmp_path, book_site):
     """Build ``index.md`` beside one chapter, ``chapter.ipynb``; gives the index's HTML and the warnings."""
-    pytest.importorskip("myst_nb", reason="the website's packages are not installed: pip install -e '.[book]'")
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace
 
-    monkeypatch.syspath_prepend(str(EXTENSIONS))
     source, output = tmp_path / "book", tmp_path / "_build" / "html"
-    source.mkdir()
+    (source / "evidence").mkdir(parents=True)
     nbformat.write(_chapter(), source / "chapter.ipynb")
 
     def run(index: str) -> tuple[str, str]:
@@ -47,9 +44,7 @@ def build(tmp_path, monkeypatch):
             app.build()
         return (output / "index.html").read_text(encoding="utf-8"), warnings.getvalue()
 
-    yield run
-    for name in [name for name in sys.modules if name.partition(".")[0] == "book_site"]:
-        del sys.modules[name]
+    return run
 
 
 def _chapter() -> nbformat.NotebookNode:
@@ -119,7 +114,6 @@ def test_a_result_that_is_gone_warns(build, directive, complaint):
 
 def test_the_ledger_lists_every_claim_with_value_and_place_and_when_it_falls(build, tmp_path):
     falls = {"chapter": "chapter", "fault": "fit trains nothing", "fell": ["Water is wet"]}
-    (tmp_path / "book" / "evidence").mkdir()
     (tmp_path / "book" / "evidence" / "doubt.json").write_text(json.dumps([falls]), encoding="utf-8")
     page, warnings = build("```{ledger}\n```")
     assert not warnings
@@ -139,7 +133,6 @@ def test_the_ledger_links_the_evidence_that_a_chapter_names(build, tmp_path):
     path = tmp_path / "book" / "chapter.ipynb"
     chapter = path.read_text(encoding="utf-8")
     path.write_text(chapter.replace("*Why?*", "*Why?*\\n\\n[See](evidence/some.md)."), encoding="utf-8")
-    (tmp_path / "book" / "evidence").mkdir()
     (tmp_path / "book" / "evidence" / "some.md").write_text(
         "---\norphan: true\n---\n# Water on a scale\n", encoding="utf-8"
     )
@@ -149,14 +142,23 @@ def test_the_ledger_links_the_evidence_that_a_chapter_names(build, tmp_path):
     assert 'href="evidence/some.html"' in page and "Water on a scale" in page
 
 
-def test_a_picture_is_drawn_of_the_rows(build, tmp_path, monkeypatch):
+@pytest.fixture
+def some(tmp_path, monkeypatch):
+    """Stores the rows of an experiment called some, whose report has these functions."""
+
+    def store(**functions):
+        monkeypatch.setitem(sys.modules, "experiments.some.report", SimpleNamespace(**functions))
+        (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
+
+    return store
+
+
+def test_a_picture_is_drawn_of_the_rows(build, some):
     def draw(rows, then):
         with figures.figure("Rates differ", f"{len(rows)} points.", then=then) as axes:
             axes.plot([row["settings"]["seed"] for row in rows], ".")
 
-    monkeypatch.setitem(sys.modules, "experiments.some.report", SimpleNamespace(draw=draw))
-    (tmp_path / "book" / "evidence").mkdir()
-    (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
+    some(draw=draw)
     page, warnings = build("```{evidence} some\n:picture: draw\n```")
     assert not warnings
     assert 'alt="2 points."' in page
@@ -243,18 +245,14 @@ ROWS = [
 
 def _table(rows):
     """As an experiment makes it: one line a rate, its mean over the seeds."""
-    import pandas as pd
-
     values = [row["results"]["accuracy"] for row in rows]
     return pd.DataFrame(
         {"accuracy": [sum(values) / len(values)], "spread": [None]}, index=pd.Index([2e-5], name="rate")
     )
 
 
-def test_a_measured_table_says_where_it_comes_from(build, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "experiments.some.report", SimpleNamespace(table=_table))
-    (tmp_path / "book" / "evidence").mkdir()
-    (tmp_path / "book" / "evidence" / "some.json").write_text(json.dumps(ROWS), encoding="utf-8")
+def test_a_measured_table_says_where_it_comes_from(build, some):
+    some(table=_table)
     page, warnings = build("```{evidence} some\n```")
     assert not warnings
     for part in (
@@ -268,6 +266,13 @@ def test_a_measured_table_says_where_it_comes_from(build, tmp_path, monkeypatch)
     assert "experiments.some</span>" in page
 
 
+def test_a_measured_table_may_take_words(build, some):
+    some(chosen=lambda rows, *words: pd.DataFrame({"words": [" and ".join(words)]}))
+    page, warnings = build("```{evidence} some\n:table: chosen pocket told\n```")
+    assert not warnings
+    assert "<p>pocket and told</p>" in page
+
+
 def test_evidence_that_is_not_there_warns(build):
     assert "there is no result of some in some.json" in build("```{evidence} some\n```")[1]
 
@@ -277,10 +282,8 @@ def test_a_page_knows_the_size_of_its_pictures(build, tmp_path):
     assert 'width="8" height="8"' in page
 
 
-def test_other_pictures_are_left_alone(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(EXTENSIONS))
-    from book_site.sizes import with_sizes
-
+def test_other_pictures_are_left_alone(book_site, tmp_path):
+    with_sizes = book_site("sizes").with_sizes
     for image in ('<img src="no.png">', '<img style="width: 3em" src="a.png"/>', '<img src="https://x.org/a.png">'):
         assert with_sizes(image, tmp_path) == image
 
@@ -306,10 +309,8 @@ def test_a_formula_that_cannot_be_set_warns(build, formula):
     assert "cannot set the formula" in warnings
 
 
-def test_only_the_search_page_loads_the_search_index(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(EXTENSIONS))
-    from book_site.weight import drop_search_index
-
+def test_only_the_search_page_loads_the_search_index(tmp_path, book_site):
+    drop_search_index = book_site("weight").drop_search_index
     script = '<script src="../searchindex.js"></script>'
     for name in ("page.html", "search.html"):
         (tmp_path / name).write_text(f"<p>before</p>\n    {script}<p>after</p>", encoding="utf-8")

@@ -29,7 +29,7 @@ from experiments.remedies.setting import SCENARIOS
 from tools.notebooks import BOOK
 
 PAGES = sorted((BOOK / "evidence").glob("*.md"))
-SHOWN = re.compile(r"```\{evidence\} (\w+)\n(?::(table|picture): (\w+)\n)?")
+SHOWN = re.compile(r"```\{evidence\} (\w+)\n(?::(table|picture): (\w+(?: \w+)*)\n)?")
 
 
 # What fells the claims is no measurement of models: see tests/tools/test_doubt.py.
@@ -66,13 +66,14 @@ def shown_tables() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("name", "kind", "function"), shown_tables())
 def test_every_table_and_picture_of_a_page_is_made_of_stored_rows(name, kind, function):
     rows = stored(name)
+    function, *arguments = function.split()
     make = getattr(importlib.import_module(f"experiments.{name}.report"), function)
     if kind == "picture":
         alts = []
         make(rows, then=lambda figure, alt: alts.append(alt))
         assert alts and all(alts)
     else:
-        assert len(make(rows))
+        assert len(make(rows, *arguments))
 
 
 def provenances(path: Path) -> list[dict]:

@@ -6,8 +6,8 @@
 The module ``experiments.frozen_vs_full.report`` has a function ``table`` that makes a table of the rows in
 ``book/evidence/frozen_vs_full.json``, and this directive shows it, with what it takes to judge and to repeat it: how
 many runs and seeds, on which device, for how long, with which versions, and the command. ``:table:`` names
-another function of it, ``:numbers: 3`` sets the digits behind the point. A file without rows warns, which fails the
-strict build.
+another function of it, with the words that it takes beside the rows (``:table: pairs pocket``), and ``:numbers: 3``
+sets the digits behind the point. A file without rows warns, which fails the strict build.
 
     ```{evidence} frozen_vs_full
     :picture: picture
@@ -58,7 +58,8 @@ class Evidence(SphinxDirective):
         module = importlib.import_module(f"experiments.{name}.report")
         if "picture" in self.options:
             return self.pictures(getattr(module, self.options["picture"]), rows)
-        frame = getattr(module, self.options.get("table", "table"))(rows).reset_index()
+        function, *arguments = self.options.get("table", "table").split()
+        frame = getattr(module, function)(rows, *arguments).reset_index()
         digits = self.options.get("numbers", 3)
         body = [[nodes.paragraph("", shown(value, digits)) for value in row] for row in frame.itertuples(index=False)]
         widths = tuple(100 // len(frame.columns) for _ in frame.columns)

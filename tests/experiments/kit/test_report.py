@@ -43,6 +43,19 @@ def test_one_seed_has_no_spread():
     assert math.isnan(found.sd)
 
 
+def test_methods_are_compared_where_all_seeds_are_there():
+    better = {seed: 0.8 + 0.001 * seed for seed in range(5)}
+    scores = {"plain": dict.fromkeys(range(5), 0.5), "better": better, "one seed": {0: 0.9}}
+    found = report.against(scores, "plain")
+    dashes = {"against plain": "–", "verdict": "–"}
+    assert found["plain"] == found["one seed"] == dashes
+    assert found["better"]["against plain"].startswith("+0.302 [") and found["better"]["verdict"].startswith(
+        "better (p "
+    )
+    assert report.against({"better": better}, "plain") == {"better": dashes}
+    assert report.whole(scores).keys() == {"plain", "better"}
+
+
 def test_a_table_groups_rows_in_order():
     rows = [
         {"settings": {"way": way, "seed": seed}, "results": {"score": seed / 10 + (way == "b")}, "minutes": 1 + seed}
