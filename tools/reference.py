@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -66,9 +67,8 @@ def entries(room: str) -> list[Entry]:
     return found
 
 
-def used(notebook: Path) -> set[str]:
-    """What of ``helpers`` a notebook's code names, as dotted paths: ``helpers.training.fit``."""
-    cells = nbformat.read(notebook, as_version=4).cells
+def used(cells: Iterable[nbformat.NotebookNode]) -> set[str]:
+    """What of ``helpers`` the code of a notebook's cells names, as dotted paths: ``helpers.training.fit``."""
     source = "\n".join(
         re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
         for cell in cells
@@ -125,6 +125,6 @@ def uses(book: Path) -> dict[str, list[str]]:
 
     found: dict[str, list[str]] = {}
     for chapter in (chapter for part in outline.parts(book).values() for chapter in part):
-        for path in sorted({canonical(path) for path in used(chapter.path)}):
+        for path in sorted({canonical(path) for path in used(chapter.cells)}):
             found.setdefault(path, []).append(chapter.name)
     return found

@@ -9,6 +9,7 @@ Named in ``_config.yml`` under ``local_extensions``.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -17,47 +18,28 @@ from sphinx.application import Sphinx
 # What the site says of the chapters is read by tools/ and experiments/, which are not installed as packages.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from . import (
-    accessibility,
-    answers,
-    cells,
-    evidence,
-    finder,
-    first_use,
-    head,
-    ledger,
-    mathml,
-    moving,
-    plain,
-    reference,
-    results,
-    sizes,
-    weight,
-    workshop,
-)
-
 PARTS = (
-    accessibility,
-    answers,
-    cells,
-    evidence,
-    finder,
-    first_use,
-    head,
-    ledger,
-    mathml,
-    moving,
-    plain,
-    reference,
-    results,
-    sizes,
-    weight,
-    workshop,
+    "accessibility",
+    "answers",
+    "cells",
+    "evidence",
+    "finder",
+    "first_use",
+    "head",
+    "ledger",
+    "mathml",
+    "moving",
+    "plain",
+    "reference",
+    "results",
+    "sizes",
+    "weight",
+    "workshop",
 )
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register the parts with Sphinx."""
     for part in PARTS:
-        part.setup(app)
+        importlib.import_module(f"{__name__}.{part}").setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -40,7 +40,7 @@ def link(app: Sphinx, exception: Exception | None) -> None:
         if name not in chapters:
             return text
         addresses = {}
-        for path in sorted(reference.used(chapters[name].path)):
+        for path in sorted(reference.used(chapters[name].cells)):
             place = objects.get(reference.canonical(path))
             if place and place.objtype != "module":
                 addresses[path] = f"{app.builder.get_relative_uri(name, place.docname)}#{place.node_id}"

@@ -21,7 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
-from tools import outline, reference
+from tools import reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,7 +55,6 @@ class Room(Written):
 
     def lines(self) -> Iterator[str]:
         room, book = self.arguments[0], Path(self.env.srcdir)
-        titles = {chapter.name: chapter.title for part in outline.parts(book).values() for chapter in part}
         found = reference.entries(room)
         for number, module in enumerate(reference.modules(room)):
             self.env.note_dependency(str(module.__file__))
@@ -69,7 +68,7 @@ class Room(Written):
             for entry in own:
                 yield from (f".. auto{entry.kind}:: {entry.path}", "   :members:" if entry.kind == "class" else "", "")
                 if chapters := reference.uses(book).get(entry.path):
-                    links = " · ".join(f":doc:`{titles[name]} </{name}>`" for name in chapters)
+                    links = " · ".join(f":doc:`/{name}`" for name in chapters)
                     yield from (".. container:: used-in", "", f"   Used in {links}", "")
 
 
