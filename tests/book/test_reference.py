@@ -73,9 +73,10 @@ def test_the_first_use_and_no_other_becomes_a_link(book_site):
 
     page = code("training", "fit") + code("training", "fit") + code("model", "claim") + '<span class="p">(</span>'
     page += code("claim") + '<span class="p">(</span>' + code("claim") + '<span class="p">(</span>'
-    found = book_site("first_use").linked(
-        page, {"helpers.training.fit": "a.html#f", "helpers.claims.claim": "b.html#c"}
-    )
+    linked = book_site("first_use").linked
+    addresses = {"helpers.training.fit": "a.html#f", "helpers.claims.claim": "b.html#c"}
+    found = linked(page, addresses)
+    assert linked(found, addresses) == found
     assert found.count("<a ") == found.count("</a>") == 2
     assert found.startswith(
         '<a class="first-use" href="a.html#f" title="helpers.training.fit">' + code("training", "fit")
